@@ -1,0 +1,1 @@
+"""How an image is made: plan, steps, package families, disk layout, boot loaders, VHD, manifest."""

@@ -1,0 +1,1 @@
+"""The pretend Azure host: what it knows, what it answers, what it remembers."""

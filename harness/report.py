@@ -1,0 +1,68 @@
+"""A report: what one run found about one image. Values only; `harness.render` writes them down."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How a check ended. A skipped check proves nothing; its reason says what it lacked."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check's answer: `reason` says why it failed or was skipped, `evidence` is what was seen."""
+
+    id: str
+    title: str
+    status: Status
+    severity: str = "required"
+    reason: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened during a run, `at` seconds after the machine was switched on."""
+
+    at: float
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one run of one scenario found about the image with this content digest.
+
+    `machine` says what booted: generation, firmware, controller, accelerator and whatever else bounds what was proven.
+    `files` maps what lies beside the report (console, journal, screenshot) to its name.
+    """
+
+    image: str
+    digest: str
+    scenario: str
+    seed: str
+    machine: Mapping[str, str]
+    verdicts: tuple[Verdict, ...]
+    started: str
+    seconds: float
+    events: tuple[Event, ...] = ()
+    notes: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    console_tail: str = ""
+    schema: int = 1
+
+    @property
+    def passed(self) -> bool:
+        """Whether every required check that ran has passed, and at least one ran."""
+        required = [verdict for verdict in self.verdicts if verdict.severity == "required"]
+        ran = [verdict for verdict in required if verdict.status is not Status.SKIPPED]
+        return bool(ran) and all(verdict.status is Status.PASSED for verdict in ran)
+
+    def as_dict(self) -> dict[str, object]:
+        """The report as report.json holds it."""
+        return {"passed": self.passed, **asdict(self)}

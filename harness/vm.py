@@ -1,0 +1,67 @@
+"""The one record of a virtual machine, from which SMBIOS, DHCP, DVD, IMDS and goal state are all derived.
+
+Nothing here talks to anything; two services can therefore disagree only by a declared fault.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+
+WIRESERVER = "168.63.129.16"
+IMDS = "169.254.169.254"
+CHASSIS_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
+"""What tells a Linux guest that it runs on Azure (cloud-init's ds-identify)."""
+
+
+def swapped(identity: uuid.UUID) -> uuid.UUID:
+    """The same 16 bytes with the first three fields in the other byte order (host-protocol 1.1)."""
+    return uuid.UUID(bytes_le=identity.bytes)
+
+
+@dataclass(frozen=True)
+class OSProfile:
+    """What Azure passes to a generalized image: names, keys and data that the guest must take over."""
+
+    computer_name: str
+    admin: str
+    public_keys: tuple[str, ...]
+    password: str = ""
+    custom_data: bytes = b""
+    user_data: bytes = b""
+
+
+@dataclass(frozen=True)
+class VirtualMachine:
+    """A VM as Azure knows it. Without `os_profile` it is made from a specialized image.
+
+    `uuid` is the SMBIOS UUID as QEMU gets it; `generation` 1 boots by BIOS, 2 by UEFI.
+    """
+
+    name: str
+    generation: int
+    os_profile: OSProfile | None
+    uuid: uuid.UUID
+    container_id: uuid.UUID
+    deployment_id: uuid.UUID
+    subscription_id: uuid.UUID
+    mac: str = "60:45:bd:00:00:04"
+    address: str = "10.0.0.4"
+    router: str = "10.0.0.1"
+    network: str = "10.0.0.0"
+    prefix: int = 24
+    domain: str = "kilnhostkilnhostkilnhost12.ax.internal.cloudapp.net"
+    resource_group: str = "kiln"
+    location: str = "westeurope"
+    vm_size: str = "Standard_D2s_v5"
+    incarnation: int = 1
+    os_disk_gib: int = 30
+    tags: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def vm_id(self) -> uuid.UUID:
+        """The VM id as IMDS tells it: a guest without EFI swaps the first three fields of its SMBIOS UUID."""
+        return self.uuid if self.generation == 2 else swapped(self.uuid)
+
+    @property
+    def role_instance(self) -> str:
+        """The goal state's name of this instance."""
+        return f"{self.deployment_id}._{self.name}"
