@@ -1,0 +1,109 @@
+"""ext2, ext3 and ext4 inside a disk file, read by debugfs at an offset: no mount, no loop device, no root.
+
+Files are asked for by inode number, so that no name of the image ever becomes part of a debugfs command.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from build.command import CommandFailed, run
+from harness.tree import Entry, Tree, Unreadable
+
+LARGEST = 1 << 30
+"""Bytes of the largest file that is copied out of an image for a look."""
+_ROOT = 2
+_PROMPT = "debugfs: "
+_LINE = re.compile(r"^/(\d+)/(\d{6})/(-?\d+)/(-?\d+)/(.*)/(\d*)/$", re.DOTALL)
+_FAST_LINK = re.compile(r'^Fast link dest: "(.*)"$', re.MULTILINE)
+
+
+class ExtTree(Tree):
+    """The file system at a byte `offset` of `disk`; `scratch` is a folder for what is copied out."""
+
+    def __init__(self, disk: Path, offset: int, scratch: Path) -> None:
+        self.disk, self.offset, self.scratch = disk, offset, scratch
+        self._folders: dict[int, Mapping[str, Entry]] = {}
+        self._targets: dict[int, str] = {}
+        if not self._list(_ROOT):
+            raise Unreadable(f"{disk.name}: debugfs finds no root folder at byte {offset}", "is the file system whole?")
+
+    def children(self, folder: str) -> Mapping[str, Entry]:
+        """What the folder holds."""
+        entry = self._entry(folder)
+        inode = _ROOT if folder == "/" else entry.inode if entry and entry.is_folder else 0
+        return self._list(inode) if inode else {}
+
+    def target(self, path: str) -> str:
+        """Where the link points; every other link of its folder is looked up along with it."""
+        entry = self._entry(path)
+        if entry is None or not entry.is_link:
+            return ""
+        if entry.inode not in self._targets:
+            siblings = self.children(path.rpartition("/")[0] or "/").values()
+            self._read_links({one.inode: one.size for one in siblings if one.is_link})
+        return self._targets[entry.inode]
+
+    def load(self, path: str, limit: int) -> bytes:
+        """The file's first bytes."""
+        entry = self._entry(path)
+        if entry is None or not entry.is_file or not limit:
+            return b""
+        return self._dump(path, entry, limit)
+
+    def _dump(self, path: str, entry: Entry, limit: int) -> bytes:
+        if entry.size > LARGEST:
+            raise Unreadable(f"{path} claims {entry.size} bytes", "is the file system whole?")
+        with tempfile.NamedTemporaryFile(dir=self.scratch) as copy:
+            self._ask((f'dump <{entry.inode}> "{copy.name}"',))
+            copy.seek(0)
+            return copy.read(limit)
+
+    def _list(self, inode: int) -> Mapping[str, Entry]:
+        if inode not in self._folders:
+            (answer,) = self._ask((f"ls -p <{inode}>",))
+            self._folders[inode] = dict(_entries(answer))
+        return self._folders[inode]
+
+    def _read_links(self, links: Mapping[int, int]) -> None:
+        answers = self._ask(f"stat <{inode}>" for inode in links)
+        for (inode, size), answer in zip(links.items(), answers, strict=True):
+            fast = _FAST_LINK.search(answer)
+            self._targets[inode] = fast[1] if fast else self._long_link(inode, size)
+
+    def _long_link(self, inode: int, size: int) -> str:
+        (answer,) = self._ask((f"cat <{inode}>",))
+        return answer[:size]
+
+    def _ask(self, commands: Iterable[str]) -> list[str]:
+        """What debugfs answers to each command, in one process."""
+        asked = list(commands)
+        where = f"{self.disk}?offset={self.offset}" if self.offset else str(self.disk)
+        try:
+            # The request log is what separates the answers: each begins with the command itself.
+            said = run("debugfs", "-f", "-", where, text="\n".join(asked) + "\n", only_stdout=True, timeout=120)
+        except CommandFailed as failed:
+            raise Unreadable(f"{self.disk.name}: {failed.output.strip()}", "is the file system whole?") from None
+        return _answers(asked, said.stdout)
+
+
+def _answers(asked: list[str], said: str) -> list[str]:
+    answers, at = [], 0
+    for command in asked:
+        mark = f"{_PROMPT}{command}\n"
+        begin = said.find(mark, at)
+        if begin < 0:
+            raise Unreadable("debugfs did not answer", "is the file system whole?")
+        answers.append(begin + len(mark))
+        at = begin + len(mark)
+    ends = [start - len(f"{_PROMPT}{command}\n") for start, command in zip(answers, asked, strict=True)][1:]
+    return [said[start:end] for start, end in zip(answers, [*ends, len(said)], strict=True)]
+
+
+def _entries(answer: str) -> Iterable[tuple[str, Entry]]:
+    for line in answer.split("/\n"):
+        found = _LINE.match(line.lstrip("\n") + "/")
+        if found and found[5] not in (".", "..") and int(found[1]):
+            inode, mode, uid, gid, name, size = found.groups()
+            yield name, Entry(int(mode, 8), int(uid), int(gid), int(size or 0), int(inode))
