@@ -1,0 +1,159 @@
+"""What the pretend Azure host knows (one virtual machine) and what it remembers of its guest. No sockets here.
+
+The services write through its verbs; checks and scenarios read its properties. Thread-safe: services run in threads.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.azure.http import Request
+from harness.azure.journal import Journal
+from harness.vm import VirtualMachine
+
+CLIENTS = {
+    "cloud-init": "cloud-init",
+    "walinuxagent": "WALinuxAgent",
+    "azure-init": "azure-init",
+    "report-ready": "report-ready",
+}
+"""What a client's User-Agent or agent name holds, in lower case, and what we call that client."""
+
+KEPT = 1000
+"""How many telemetry events, observations and status blobs are remembered: a guest may send them for hours."""
+
+
+def client_of(request: Request) -> str:
+    """Which agent speaks. User-Agent counts first: cloud-init sends `x-ms-agent-name: WALinuxAgent` as the agent does."""
+    for header in ("user-agent", "x-ms-guest-agent-name", "x-ms-agent-name"):
+        said = request.headers.get(header, "").lower()
+        for mark, name in CLIENTS.items():
+            if mark in said:
+                return name
+    return "other"
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """A guest's word on its provisioning, `at` seconds after the journal began.
+
+    `matches` tells whether container, instance and incarnation are those of the goal state.
+    """
+
+    at: float
+    state: str
+    substatus: str = ""
+    description: str = ""
+    client: str = "other"
+    matches: bool = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether the platform takes the VM for provisioned."""
+        return self.state == "Ready" and self.matches
+
+    @property
+    def failed(self) -> bool:
+        """Whether the guest gave up provisioning: final, even when another agent reports Ready later."""
+        return self.substatus == "ProvisioningFailed"
+
+
+class AzureHost:
+    """One VM's host. Its attributes are tuples in the order of arrival; only its verbs replace them.
+
+    `observations` is what agents told the health service, `status` the agent's status blobs, `agent_log` its last
+    archive of logs. `hostnames` are the names that DHCP clients gave themselves (option 12), in order of change:
+    Azure's DNS keeps the last.
+    """
+
+    def __init__(self, vm: VirtualMachine, journal: Journal | None = None) -> None:
+        self.vm = vm
+        self.journal = journal or Journal()
+        self.health: tuple[HealthReport, ...] = ()
+        self.role_properties: Mapping[str, str] = {}
+        self.telemetry: tuple[str, ...] = ()
+        self.observations: tuple[Mapping[str, Any], ...] = ()
+        self.status: tuple[Mapping[str, Any], ...] = ()
+        self.hostnames: tuple[str, ...] = ()
+        self.agent_log = b""
+        self.ejected = False
+        self._lock = threading.Lock()
+
+    def take_health(
+        self, state: str, substatus: str = "", description: str = "", client: str = "other", matches: bool = True
+    ) -> HealthReport:
+        """Remember a health report."""
+        details = {"substatus": substatus, "description": description, "client": client, "matches": matches}
+        with self._lock:
+            entry = self.journal.add("health", state, **details)
+            report = HealthReport(entry.at, state, substatus, description, client, matches)
+            self.health = (*self.health, report)
+        return report
+
+    def take_role_property(self, name: str, value: str) -> None:
+        """Remember a role property, such as the thumbprint of the SSH host key."""
+        with self._lock:
+            self.role_properties = {**self.role_properties, name: value}
+
+    def take_telemetry(self, event: str) -> None:
+        """Remember the text of one telemetry event."""
+        with self._lock:
+            self.telemetry = (*self.telemetry, event)[-KEPT:]
+
+    def take_observation(self, observation: Mapping[str, Any]) -> None:
+        """Remember what an agent told the health service."""
+        with self._lock:
+            self.observations = (*self.observations, observation)[-KEPT:]
+
+    def take_status(self, status: Mapping[str, Any]) -> None:
+        """Remember an agent's status blob."""
+        with self._lock:
+            self.journal.add("status", agent_status(status), computer_name=computer_name(status))
+            self.status = (*self.status, status)[-KEPT:]
+
+    def take_agent_log(self, archive: bytes) -> None:
+        """Remember the archive of logs that an agent uploaded."""
+        self.agent_log = archive
+
+    def take_hostname(self, name: str) -> None:
+        """Remember the name that a DHCP client gave itself."""
+        with self._lock:
+            if self.hostnames[-1:] != (name,):
+                self.hostnames = (*self.hostnames, name)
+
+    def take_eject(self) -> None:
+        """Remember that the guest opened the provisioning DVD's tray."""
+        self.journal.add("dvd", "ejected")
+        self.ejected = True
+
+    @property
+    def latest_health(self) -> HealthReport | None:
+        """The last report: the final state once the agents have settled."""
+        return next(reversed(self.health), None)
+
+    @property
+    def ready(self) -> HealthReport | None:
+        """The first Ready that fits the goal state: a milestone, not yet a usable guest."""
+        return next((report for report in self.health if report.ready), None)
+
+    @property
+    def failure(self) -> HealthReport | None:
+        """The first report of failed provisioning."""
+        return next((report for report in self.health if report.failed), None)
+
+
+def agent_status(status: Mapping[str, Any]) -> str:
+    """The agent's state in its status blob, such as "Ready"."""
+    return str(_dig(status, "aggregateStatus", "guestAgentStatus", "status"))
+
+
+def computer_name(status: Mapping[str, Any]) -> str:
+    """The guest's host name in its status blob."""
+    return str(_dig(status, "guestOSInfo", "computerName") or _dig(status, "aggregateStatus", "guestOSInfo", "computerName"))
+
+
+def _dig(value: Any, *keys: str) -> Any:
+    for key in keys:
+        value = value.get(key, "") if isinstance(value, Mapping) else ""
+    return value

@@ -1,0 +1,39 @@
+"""The guest's network as Azure's hosts give it: addresses, leases and names, inside the current network namespace.
+
+The caller makes the namespace (which has no way out) and the interface that faces the guest.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from build.command import run
+from harness.azure.dhcp_relay import Answer, asking_dnsmasq, serve_dhcp
+from harness.azure.dnsmasq import dnsmasq
+from harness.azure.host import AzureHost
+from harness.vm import IMDS, WIRESERVER, VirtualMachine
+
+
+def addresses(vm: VirtualMachine) -> tuple[str, ...]:
+    """The addresses that the host answers for: the subnet's router and the two service addresses."""
+    return f"{vm.router}/{vm.prefix}", f"{WIRESERVER}/32", f"{IMDS}/32"
+
+
+@contextmanager
+def azure_network(
+    interface: str, host: AzureHost, folder: Path, wrap: Callable[[Answer], Answer] = lambda answer: answer
+) -> Iterator[None]:
+    """Addresses on the interface, dnsmasq and the DHCP relay, until the block is left.
+
+    `wrap` may change the path of DHCP messages (a fault). The folder gets dnsmasq's leases and log. Packets are not
+    forwarded: the namespace has no other way anyway. Raises MachineError or CommandFailed where `ip` or dnsmasq fail.
+    """
+    with ExitStack() as stack:
+        run("ip", "link", "set", "lo", "up")
+        for address in addresses(host.vm):
+            run("ip", "address", "add", address, "dev", interface)
+            stack.callback(run, "ip", "address", "del", address, "dev", interface, expect=(0, 1, 2))
+        stack.enter_context(dnsmasq(host.vm, folder))
+        answer = stack.enter_context(asking_dnsmasq(host.vm))
+        stack.enter_context(serve_dhcp(interface, host, wrap(answer)))
+        yield
