@@ -15,7 +15,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """One check's answer: `reason` says why it failed or was skipped, `evidence` is what was seen."""
+    """One check's answer: `reason` says why it failed or was skipped, `evidence` is what was seen.
+
+    `why` says why it matters on Azure, `repair` what the image's maker can do, `source` which document says so.
+    """
 
     id: str
     title: str
@@ -23,6 +26,9 @@ class Verdict:
     severity: str = "required"
     reason: str = ""
     evidence: tuple[str, ...] = ()
+    source: str = ""
+    why: str = ""
+    repair: str = ""
 
 
 @dataclass(frozen=True)

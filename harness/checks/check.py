@@ -1,7 +1,7 @@
 """What a check is: a generator of complaints whose parameters are its requirements.
 
 No complaint means that it passed. A check that asks for a fact which a run does not have (a booted guest, say) is
-skipped, not failed. Facts are passed by parameter name; `harness.checks.facts` lists the names.
+skipped, not failed. Facts are passed by parameter name: those of an image are listed in `harness.inspect`.
 """
 
 import inspect
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.profile import When
 from harness.report import Status, Verdict
 
 Complaints = Iterator[str]
@@ -27,6 +28,7 @@ class Check:
     source: str
     repair: str
     complain: Callable[..., Complaints]
+    when: When | None = None
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -48,34 +50,41 @@ REGISTRY: dict[str, Check] = {}
 
 
 def check(
-    id: str, *, severity: str = "required", source: str, repair: str
+    id: str, *, severity: str = "required", source: str, repair: str, when: When | None = None
 ) -> Callable[[Callable[..., Complaints]], Callable[..., Complaints]]:
     """Register a function as the check of this id. An id can be taken once."""
 
     def register(complain: Callable[..., Complaints]) -> Callable[..., Complaints]:
         if id in REGISTRY:
             raise ValueError(f"two checks are called {id}")
-        REGISTRY[id] = Check(id, severity, source, repair, complain)
+        REGISTRY[id] = Check(id, severity, source, repair, complain, when)
         return complain
 
     return register
 
 
-def judge(checks: Iterable[Check], facts: Mapping[str, Any]) -> Iterator[Verdict]:
-    """Each check's verdict, in order, from the facts at hand."""
+def judge(checks: Iterable[Check], facts: Mapping[str, Any], lacks: Mapping[str, str] = {}) -> Iterator[Verdict]:
+    """Each check's verdict, in order, from the facts at hand; `lacks` says why a fact is missing."""
     for one in checks:
-        yield _verdict(one, facts)
+        yield _verdict(one, facts, lacks)
 
 
-def _verdict(one: Check, facts: Mapping[str, Any]) -> Verdict:
-    missing = [name for name in one.needs if facts.get(name) is None]
-    if missing:
-        return Verdict(one.id, one.title, Status.SKIPPED, one.severity, f"needs {', '.join(missing)}")
+def _verdict(one: Check, facts: Mapping[str, Any], lacks: Mapping[str, str]) -> Verdict:
+    def verdict(status: Status, reason: str = "", evidence: tuple[str, ...] = ()) -> Verdict:
+        return Verdict(one.id, one.title, status, one.severity, reason, evidence, one.source, one.why, one.repair)
+
+    if one.when and (profile := facts.get("profile")) is not None and not one.when.holds(profile):
+        return verdict(Status.SKIPPED, f"is for {one.when.text}")
+    if missing := [name for name in (*one.needs, *_needed_by(one.when)) if facts.get(name) is None]:
+        return verdict(Status.SKIPPED, "; ".join(lacks.get(name, f"needs {name}") for name in missing))
     try:
         complaints = tuple(one.complain(*(facts[name] for name in one.needs)))
     except Exception as broken:  # one broken check must not hide the other verdicts
-        reason = f"the check itself broke: {type(broken).__name__}: {broken}"
-        return Verdict(one.id, one.title, Status.FAILED, one.severity, reason)
+        return verdict(Status.FAILED, f"the check itself broke: {type(broken).__name__}: {broken}")
     if not complaints:
-        return Verdict(one.id, one.title, Status.PASSED, one.severity)
-    return Verdict(one.id, one.title, Status.FAILED, one.severity, f"{complaints[0]}. {one.repair}", complaints)
+        return verdict(Status.PASSED)
+    return verdict(Status.FAILED, f"{complaints[0]}. {one.repair}", complaints)
+
+
+def _needed_by(when: When | None) -> tuple[str, ...]:
+    return ("profile",) if when else ()

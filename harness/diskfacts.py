@@ -1,0 +1,127 @@
+"""A disk file as its container: what format it has, what its footer says, and its partitions. Findings, not errors:
+even a damaged file is described as far as it goes, so that checks can say what is wrong with it.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from build.command import run
+from build.errors import CallerError
+from build.gpt import NotADisk, Partition, PartitionTable, read_table
+from build.vhd import CHECKSUM_AT, COOKIE, DIFFERENCING, DYNAMIC, FIXED, LENGTH, Footer
+from harness.disk import open_image
+from harness.filesystem import FileSystem, identify
+
+_TYPES = {FIXED: "fixed VHD", DYNAMIC: "dynamic VHD", DIFFERENCING: "differencing VHD"}
+_FOOTER_FIELDS = bytes.fromhex("0000000200010000")
+"""`features` and the format version, which no footer has otherwise."""
+
+
+@dataclass(frozen=True)
+class DiskFacts:
+    """A disk file and what it says of itself. Sizes are in bytes.
+
+    `content` is a file with the disk's bytes from its first on: the file itself, or a raw copy of one in another
+    format. `container` is "fixed VHD", "dynamic VHD", "differencing VHD", "VHDX", "qcow2" or "raw". `footer` holds the
+    fields of the last 512 bytes if they look like a footer, sound or not; `cookie` and `checksum_is_right` tell.
+    """
+
+    path: Path
+    content: Path
+    container: str
+    file_size: int
+    virtual_size: int
+    footer: Footer | None = None
+    cookie: bytes = b""
+    checksum_is_right: bool = True
+    table: PartitionTable | None = None
+    table_problem: str = ""
+    filesystems: dict[int, FileSystem] = field(default_factory=dict)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes of the disk; fewer where it ends."""
+        with self.content.open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """Its partitions; none without a readable table."""
+        return self.table.partitions if self.table else ()
+
+
+def read_disk(path: Path, scratch: Path) -> DiskFacts:
+    """The facts about a disk file; other formats than raw and fixed VHD are unpacked, sparse, into `scratch`.
+
+    Raises CallerError where the file is no disk at all: neither a footer nor a partition table.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(LENGTH)
+        file.seek(max(0, size - LENGTH))
+        tail = file.read(LENGTH)
+    if not _looks_like_a_footer(tail) and not head.startswith(COOKIE):
+        packed = {b"QFI\xfb": "qcow2", b"vhdxfile": "VHDX"}
+        container = next((name for magic, name in packed.items() if head.startswith(magic)), "raw")
+        return _with_table(
+            DiskFacts(path, path, container, size, size) if container == "raw" else _unpacked(path, container, scratch)
+        )
+    footer = _fields(tail)
+    container = _TYPES.get(footer.disk_type, f"VHD of type {footer.disk_type}")
+    if container == "dynamic VHD":
+        return _with_table(_unpacked(path, container, scratch, footer, tail))
+    facts = DiskFacts(
+        path, path, container, size, footer.current_size, footer, tail[:8], tail[CHECKSUM_AT] == checksum(tail)
+    )
+    return facts if container == "differencing VHD" else _with_table(facts)
+
+
+def checksum(footer: bytes) -> bytes:
+    """The checksum that these 512 bytes should have: one's complement of the sum of the others."""
+    total = sum(footer) - sum(footer[CHECKSUM_AT])
+    return (~total & 0xFFFFFFFF).to_bytes(4, "big")
+
+
+def _looks_like_a_footer(tail: bytes) -> bool:
+    return len(tail) == LENGTH and (tail.startswith(COOKIE) or tail[8:16] == _FOOTER_FIELDS)
+
+
+def _fields(tail: bytes) -> Footer:
+    """The footer's fields, whatever its cookie and checksum."""
+    sound = COOKIE + tail[8:]
+    return Footer.parse(sound[: CHECKSUM_AT.start] + checksum(sound) + sound[CHECKSUM_AT.stop :])
+
+
+def _unpacked(path: Path, container: str, scratch: Path, footer: Footer | None = None, tail: bytes = b"") -> DiskFacts:
+    disk = open_image(path)
+    copy = Path(tempfile.mkdtemp(dir=scratch), "disk.raw")
+    source = "json:" + json.dumps({name: what for name, what in disk.blockdev.items() if name != "read-only"})
+    run("qemu-img", "convert", "-U", "-S", "4k", "-O", "raw", source, copy)
+    sound = not tail or tail[CHECKSUM_AT] == checksum(tail)
+    return DiskFacts(path, copy, container, path.stat().st_size, disk.virtual_size, footer, tail[:8], sound)
+
+
+def _with_table(facts: DiskFacts) -> DiskFacts:
+    size = min(facts.virtual_size, _length(facts.content))
+    try:
+        with facts.content.open("rb") as file:
+            table = read_table(file, size)
+    except NotADisk as nothing:
+        if facts.footer is None:
+            raise CallerError(f"{facts.path} is not a disk: {nothing.what}", nothing.hint) from None
+        return _partitioned(facts, None, nothing.what)
+    return _partitioned(facts, table)
+
+
+def _partitioned(facts: DiskFacts, table: PartitionTable | None, problem: str = "") -> DiskFacts:
+    found = {one.number: identify(facts.read, one.offset) for one in table.partitions} if table else {}
+
+    return replace(facts, table=table, table_problem=problem, filesystems=found)
+
+
+def _length(path: Path) -> int:
+    with path.open("rb") as file:
+        return file.seek(0, os.SEEK_END)
