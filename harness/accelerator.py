@@ -1,0 +1,112 @@
+"""Which accelerator runs guests here, found out by booting one: `/dev/kvm` may open and then hang every guest.
+
+The probe is a boot sector of ours that writes a word on COM1 and leaves through QEMU's isa-debug-exit. Its answer is
+kept in the cache per boot of this machine, QEMU version and right to the device.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from build.command import find, run
+
+KVM_DEVICE = Path("/dev/kvm")
+PATIENCE = 8.0
+"""Seconds that the boot sector gets; where KVM works it needs about one."""
+EXIT_PORT, EXIT_CODE = 0x501, 0x2A
+GREETING = b"kiln"
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """How QEMU runs a guest: its `arguments`, and the `factor` by which time limits grow; `why` it was chosen."""
+
+    name: str
+    arguments: tuple[str, ...]
+    factor: float
+    why: str = ""
+
+
+KVM = Accelerator("kvm", ("-accel", "kvm", "-cpu", "host"), 1)
+TCG = Accelerator("tcg", ("-accel", "tcg,thread=multi", "-cpu", "max"), 10)
+
+
+def choose_accelerator() -> Accelerator:
+    """KVM where it boots a guest, else TCG. Raises MachineError where QEMU is missing."""
+    qemu = find("qemu-system-x86_64")
+    if not os.access(KVM_DEVICE, os.R_OK | os.W_OK):
+        return _tcg(f"{KVM_DEVICE} cannot be opened" if KVM_DEVICE.exists() else f"there is no {KVM_DEVICE}")
+    kept, key = cache_folder() / "accelerator.json", _key(qemu)
+    if (works := _recall(kept, key)) is None:
+        works = boots(qemu, KVM)
+        _remember(kept, key, works)
+    return KVM if works else _tcg(f"{KVM_DEVICE} opens, but a guest does not run on it")
+
+
+def boots(qemu: str, accelerator: Accelerator, patience: float = PATIENCE) -> bool:
+    """Whether the boot sector gets to its end under this accelerator within `patience` seconds."""
+    with tempfile.TemporaryDirectory(prefix="kiln-") as folder:
+        disk = Path(folder, "disk")
+        disk.write_bytes(boot_sector())
+        command = [
+            # It outlives us only until its own limit, whatever becomes of us.
+            *(find("timeout"), "--signal=KILL", f"{patience}", qemu),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc", "-m", "32", "-no-reboot"),
+            *accelerator.arguments,
+            *("-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1", "-serial", "stdio"),
+            *("-blockdev", f"driver=raw,node-name=disk,file.driver=file,file.filename={disk}"),
+            *("-device", "ide-hd,drive=disk"),
+        ]
+        done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.returncode == EXIT_CODE << 1 | 1 and GREETING in done.stdout
+
+
+def boot_sector() -> bytes:
+    """A disk of one boot sector: it greets on COM1 and ends QEMU with the status 2 * EXIT_CODE + 1."""
+    code = b"\xba\xf8\x03"  # mov dx, 0x3f8: the data register of COM1
+    for letter in GREETING:
+        code += bytes((0xB0, letter, 0xEE))  # mov al, letter; out dx, al
+    code += b"\xba" + EXIT_PORT.to_bytes(2, "little")  # mov dx, EXIT_PORT
+    code += bytes((0xB0, EXIT_CODE, 0xEE))  # mov al, EXIT_CODE; out dx, al
+    code += b"\xf4\xeb\xfd"  # hlt; jmp to the hlt: whoever gets here has no debug exit
+    return (code.ljust(510, b"\0") + b"\x55\xaa").ljust(1 << 20, b"\0")
+
+
+def cache_folder() -> Path:
+    """Where Kiln keeps what it may lose: $KILN_CACHE, else kiln in the XDG cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("KILN_CACHE") or Path(base, "kiln"))
+
+
+def _tcg(why: str) -> Accelerator:
+    return Accelerator(TCG.name, TCG.arguments, TCG.factor, why)
+
+
+def _key(qemu: str) -> str:
+    """What the answer depends on: this boot of the kernel, QEMU's version, our right to the device."""
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    version = run(qemu, "--version").stdout.splitlines()[0]
+    device = KVM_DEVICE.stat()
+    return f"{boot_id} {version} {device.st_mode:o} {device.st_uid}:{device.st_gid} for {os.getuid()}"
+
+
+def _recall(kept: Path, key: str) -> bool | None:
+    try:
+        answer = json.loads(kept.read_text())
+    except (OSError, ValueError):
+        return None
+    return answer.get("works") if isinstance(answer, dict) and answer.get("key") == key else None
+
+
+def _remember(kept: Path, key: str, works: bool) -> None:
+    """Keep the answer; a cache that cannot be written costs the next run a second, and is no error."""
+    part = kept.with_suffix(f".{os.getpid()}")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps({"key": key, "works": works}))
+        part.replace(kept)
+    except OSError:
+        part.unlink(missing_ok=True)
