@@ -2,7 +2,6 @@
 even a damaged file is described as far as it goes, so that checks can say what is wrong with it.
 """
 
-import json
 import os
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -98,8 +97,7 @@ def _fields(tail: bytes) -> Footer:
 def _unpacked(path: Path, container: str, scratch: Path, footer: Footer | None = None, tail: bytes = b"") -> DiskFacts:
     disk = open_image(path)
     copy = Path(tempfile.mkdtemp(dir=scratch), "disk.raw")
-    source = "json:" + json.dumps({name: what for name, what in disk.blockdev.items() if name != "read-only"})
-    run("qemu-img", "convert", "-U", "-S", "4k", "-O", "raw", source, copy)
+    run("qemu-img", "convert", "-U", "-S", "4k", "-O", "raw", disk.source, copy)
     sound = not tail or tail[CHECKSUM_AT] == checksum(tail)
     return DiskFacts(path, copy, container, path.stat().st_size, disk.virtual_size, footer, tail[:8], sound)
 

@@ -1,0 +1,82 @@
+"""What an image seems to be meant for, where neither its manifest nor the caller says so; each guess says why."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from build.gpt import BIOS_BOOT, ESP, MBR_ESP
+from harness.diskfacts import DiskFacts
+from harness.etc import read_release, read_settings
+from harness.kernels import Kernel
+from harness.profile import Profile
+from harness.tree import Tree
+
+_MACHINES = {0x3E: "x86_64", 0xB7: "aarch64"}
+"""e_machine of ELF files."""
+
+
+def infer(
+    disk: DiskFacts | None, tree: Tree | None, kernels: Mapping[str, Kernel] | None, manifest: Any = None
+) -> Profile:
+    """The image's profile: the manifest's word where there is one."""
+    family = _family(tree)
+    if manifest is not None:
+        return Profile(
+            tuple(manifest.generations),
+            manifest.kind,
+            manifest.provisioner,
+            family,
+            manifest.arch.replace("amd64", "x86_64"),
+        )
+    generations, why_generations = _generations(disk)
+    provisioner, why_provisioner = _provisioner(tree)
+    kind, why_kind = _kind(tree)
+    notes = (
+        f"inferred: generation {' and '.join(map(str, generations))} ({why_generations})",
+        f"inferred: {kind} ({why_kind})",
+        f"inferred: provisioner {provisioner} ({why_provisioner})",
+    )
+    return Profile(generations, kind, provisioner, family, _arch(tree), notes)
+
+
+def _generations(disk: DiskFacts | None) -> tuple[tuple[int, ...], str]:
+    if disk is None or disk.table is None:
+        return (1, 2), "nothing to tell by"
+    bios = disk.table.kind == "mbr" or bool(disk.table.of_type(BIOS_BOOT)) or any(disk.read(0, 440))
+    efi = bool(disk.table.of_type(ESP, MBR_ESP))
+    reasons = {
+        (True, True): ((1, 2), "BIOS boot code and an EFI partition"),
+        (True, False): ((1,), "BIOS boot code or an MBR, and no EFI partition"),
+        (False, True): ((2,), "an EFI partition, and nothing for a BIOS"),
+        (False, False): ((1, 2), "nothing to tell by"),
+    }
+    return reasons[bios, efi]
+
+
+def _provisioner(tree: Tree | None) -> tuple[str, str]:
+    if tree is None:
+        return "cloud-init", "the usual one: its files cannot be seen"
+    if tree.exists("/usr/bin/cloud-init") and not tree.exists("/etc/cloud/cloud-init.disabled"):
+        return "cloud-init", "it is installed"
+    if tree.exists("/usr/sbin/waagent") or tree.exists("/usr/bin/waagent"):
+        return "waagent", "it is installed, cloud-init is not"
+    return "none", "neither cloud-init nor waagent is installed"
+
+
+def _kind(tree: Tree | None) -> tuple[str, str]:
+    settings = read_settings(tree.read_text("/etc/waagent.conf")) if tree else {}
+    if settings.get("Provisioning.Agent", "").lower() == "disabled":
+        return "specialized", "waagent.conf disables provisioning"
+    return "generalized", "nothing disables provisioning"
+
+
+def _family(tree: Tree | None) -> str:
+    release = read_release(tree) if tree else {}
+    return (release.get("ID_LIKE") or release.get("ID", "")).split(" ")[0]
+
+
+def _arch(tree: Tree | None) -> str:
+    for program in ("/usr/bin/sh", "/bin/sh", "/usr/lib/systemd/systemd"):
+        head = tree.read_bytes(program, 20) if tree else b""
+        if head.startswith(b"\x7fELF") and len(head) == 20:
+            return _MACHINES.get(int.from_bytes(head[18:20], "little"), "unknown")
+    return "x86_64"

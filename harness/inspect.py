@@ -1,0 +1,229 @@
+"""Judge an image without booting or mounting it: gather facts, hand them to the checks, say what was inferred.
+
+The facts, by the names of the checks' parameters (one that cannot be had is left out, and a reason kept):
+`disk` DiskFacts · `esp` Tree of the EFI partition · `tree` Tree of the root, with a separate /boot joined in ·
+`root` FileSystem of the root · `kernels` Kernel by version · `initrds` Initrd by kernel version · `grub` Menu ·
+`entry` the menu's default Entry · `fstab` its Mounts · `accounts` the users · `packages` versions by name ·
+`waagent` settings of waagent.conf · `manifest` · `profile`.
+"""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from build.command import find
+from build.errors import CallerError
+from build.gpt import ESP, LINUX, LINUX_BOOT, MBR_ESP, MBR_LINUX, ROOT_ARM64, ROOT_X86_64, Partition
+from harness.checks import all_checks
+from harness.checks.check import Check, judge
+from harness.diskfacts import DiskFacts, read_disk
+from harness.etc import read_accounts, read_fstab, read_packages, read_settings
+from harness.ext import ExtTree
+from harness.fat import FatTree
+from harness.filesystem import FileSystem
+from harness.grub import read_menu
+from harness.inference import infer
+from harness.kernels import read_initrds, read_kernels
+from harness.profile import Profile
+from harness.report import Report
+from harness.tree import FolderTree, Mounted, Tree, Unreadable
+
+PROGRAMS = ("debugfs", "mdir", "mcopy")
+_ROOT_TYPES = (ROOT_X86_64, ROOT_ARM64, LINUX, MBR_LINUX)
+_BOOT_TYPES = (LINUX_BOOT, LINUX, MBR_LINUX, ROOT_X86_64, ROOT_ARM64)
+
+
+@dataclass
+class Facts:
+    """What is known of an image, and why the rest is not. Filled step by step while an image is read."""
+
+    known: dict[str, Any] = field(default_factory=dict)
+    lacks: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, value: Any, otherwise: str) -> None:
+        """Keep a fact, or the reason why it is missing."""
+        if value is None:
+            self.lacks[name] = otherwise
+        else:
+            self.known[name] = value
+
+
+def inspect(
+    target: Path,
+    generations: tuple[int, ...] | None = None,
+    kind: str | None = None,
+    provisioner: str | None = None,
+    only: tuple[str, ...] = (),
+) -> Report:
+    """What the offline checks say about an image: a disk file, an image folder of a build, or an unpacked root tree.
+
+    What is not told is taken from the manifest, or else inferred; the report's notes say so.
+    Raises CallerError where `target` is nothing of these, MachineError where a program is missing.
+    """
+    begun, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    told = {"generations": generations, "kind": kind, "provisioner": provisioner}
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kiln-inspect-")))
+        facts = gather(target, scratch, {name: value for name, value in told.items() if value is not None})
+        verdicts = tuple(judge(offline_checks(only), facts.known, facts.lacks))
+    profile: Profile = facts.known["profile"]
+    return Report(
+        image=str(target),
+        digest=getattr(facts.known.get("manifest"), "digest", ""),
+        scenario="inspect",
+        seed="",
+        machine={"profile": profile.text},
+        verdicts=verdicts,
+        started=started,
+        seconds=round(time.monotonic() - begun, 3),
+        notes=profile.inferred + tuple(sorted(set(facts.lacks.values()))),
+    )
+
+
+def offline_checks(only: tuple[str, ...] = ()) -> tuple[Check, ...]:
+    """The checks that an image's files can answer, or those of these ids. Raises CallerError for an unknown id."""
+    offline = {one.id: one for one in all_checks() if set(one.needs) <= FACTS}
+    if unknown := sorted(set(only) - set(offline)):
+        raise CallerError(f"no offline check is called {', '.join(unknown)}", f"there are: {', '.join(offline)}")
+    return tuple(one for id, one in offline.items() if not only or id in only)
+
+
+FACTS = frozenset(
+    ["disk", "esp", "tree", "root", "kernels", "initrds", "grub", "entry", "fstab", "accounts", "packages", "waagent", "manifest", "profile"]
+)
+
+
+def gather(target: Path, scratch: Path, told: Mapping[str, Any]) -> Facts:
+    """Everything that can be known of the image without booting it."""
+    facts = Facts()
+    if target.is_file():
+        _read_disk(facts, target, scratch)
+    elif (target / "disk.vhd").is_file():
+        facts.add("manifest", _manifest(target / "manifest.json"), "the image has no manifest")
+        _read_disk(facts, target / "disk.vhd", scratch)
+    elif (target / "etc").is_dir():
+        facts.lacks |= dict.fromkeys(("disk", "esp", "root"), "a root tree has no disk")
+        facts.add("tree", FolderTree(target), "")
+    else:
+        raise CallerError(
+            f"{target} is not an image",
+            "give a disk file, the folder that a build printed, or a root tree (it has etc/)",
+        )
+    _read_tree(facts, scratch)
+    manifest = facts.known.get("manifest")
+    profile = infer(facts.known.get("disk"), facts.known.get("tree"), facts.known.get("kernels"), manifest)
+    facts.add("profile", replace(profile, **told), "")
+    facts.lacks.setdefault("manifest", "the image has no manifest")
+    return facts
+
+
+def _manifest(path: Path) -> Any:
+    # Not at the top: an image without a manifest is inspected without the module that reads one.
+    from build.manifest import Manifest
+
+    return Manifest.load(path) if path.is_file() else None
+
+
+def _read_disk(facts: Facts, path: Path, scratch: Path) -> None:
+    for program in PROGRAMS:
+        find(program)
+    disk = read_disk(path, scratch)
+    facts.add("disk", disk, "")
+    _read_esp(facts, disk, scratch)
+    _read_root(facts, disk, scratch)
+
+
+def _read_esp(facts: Facts, disk: DiskFacts, scratch: Path) -> None:
+    partitions = [one for one in disk.partitions if one.type in (ESP, MBR_ESP)]
+    try:
+        esp = FatTree(disk.content, partitions[0].offset, scratch) if partitions else None
+        facts.add("esp", esp, "there is no EFI system partition")
+    except Unreadable as broken:
+        facts.add("esp", None, broken.what)
+
+
+def _read_root(facts: Facts, disk: DiskFacts, scratch: Path) -> None:
+    """Find the root file system, and join a separate /boot into it."""
+    if disk.table is None:
+        reason = f"the disk has no readable partition table ({disk.table_problem or disk.container})"
+        facts.lacks |= dict.fromkeys(("tree", "root"), reason)
+        return
+    trees, reasons = _linux_trees(disk, scratch)
+    rooted = [number for number, tree in trees.items() if tree.exists("/etc/fstab") or tree.exists("/etc/os-release")]
+    if not rooted:
+        why = "; ".join(reasons) or "no partition holds a Linux root"
+        facts.lacks |= dict.fromkeys(("tree", "root"), f"the root file system cannot be inspected: {why}")
+        return
+    number = rooted[0]
+    facts.add("root", disk.filesystems[number], "")
+    facts.add("tree", _with_boot(trees, number, disk.filesystems), "")
+    if reasons:
+        facts.lacks["part of the disk"] = "; ".join(reasons)
+
+
+def _linux_trees(disk: DiskFacts, scratch: Path) -> tuple[dict[int, Tree], list[str]]:
+    trees: dict[int, Tree] = {}
+    reasons = []
+    candidates = sorted((one for one in disk.partitions if one.type in _BOOT_TYPES), key=_root_order)
+    for one in candidates:
+        kind = disk.filesystems[one.number].kind
+        if not kind.startswith("ext"):
+            reasons.append(f"partition {one.number} holds {kind or 'nothing known'}, which cannot be inspected yet")
+            continue
+        try:
+            trees[one.number] = ExtTree(disk.content, one.offset, scratch)
+        except Unreadable as broken:
+            reasons.append(f"partition {one.number}: {broken.what}")
+    return trees, reasons
+
+
+def _root_order(partition: Partition) -> tuple[int, int]:
+    return (
+        _BOOT_TYPES.index(partition.type) if partition.type not in (ROOT_X86_64, ROOT_ARM64) else -1,
+        -partition.size,
+    )
+
+
+def _with_boot(trees: Mapping[int, Tree], root: int, filesystems: Mapping[int, FileSystem]) -> Tree:
+    tree = trees[root]
+    others = {number: other for number, other in trees.items() if number != root}
+    mounts = {
+        mount.point: other
+        for mount in read_fstab(tree.read_text("/etc/fstab"))
+        for number, other in others.items()
+        if mount.point not in ("/", "none", "swap") and is_source(mount.source, filesystems[number])
+    }
+    return Mounted(tree, mounts) if mounts else tree
+
+
+def is_source(source: str, filesystem: FileSystem) -> bool:
+    """Whether an fstab source (UUID=…, LABEL=…) names this file system."""
+    tag, _, value = source.partition("=")
+    wanted = {"UUID": filesystem.uuid, "LABEL": filesystem.label}.get(tag, "")
+    return bool(wanted) and value.lower() == wanted.lower()
+
+
+def _read_tree(facts: Facts, scratch: Path) -> None:
+    tree: Tree | None = facts.known.get("tree")
+    if tree is None:
+        needed = ("kernels", "initrds", "grub", "entry", "fstab", "accounts", "packages", "waagent")
+        facts.lacks |= dict.fromkeys(needed, facts.lacks["tree"])
+        return
+    kernels = read_kernels(tree)
+    facts.add("kernels", kernels, "the image has no kernel")
+    facts.add("initrds", *(read_initrds(tree, kernels, scratch) if kernels else (None, "the image has no kernel")))
+    menu = read_menu(tree)
+    facts.add("grub", menu, "the image has no grub.cfg")
+    facts.add(
+        "entry", menu.default if menu else None, "GRUB has no menu entry" if menu else "the image has no grub.cfg"
+    )
+    facts.add("fstab", read_fstab(tree.read_text("/etc/fstab")), "")
+    facts.add("accounts", read_accounts(tree), "")
+    facts.add("packages", read_packages(tree), "the image has no dpkg database (rpm's cannot be read yet)")
+    settings = read_settings(tree.read_text("/etc/waagent.conf")) if tree.is_file("/etc/waagent.conf") else None
+    facts.add("waagent", settings, "the image has no /etc/waagent.conf")

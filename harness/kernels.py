@@ -1,0 +1,85 @@
+"""The kernels that an image can boot: configuration, modules on disk and built in, by version."""
+
+import posixpath
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.initrd import Initrd, read_initrd
+from harness.tree import Tree, Unreadable
+
+_LARGEST_INITRD = 512 << 20
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel. `config` holds the options that are set ("y", "m" or a value) without their CONFIG_.
+
+    `modules` and `builtin` are module names with underscores.
+    """
+
+    version: str
+    config: Mapping[str, str] = field(default_factory=dict)
+    modules: frozenset[str] = frozenset()
+    builtin: frozenset[str] = frozenset()
+
+    def has(self, module: str) -> bool:
+        """Whether it can use this driver, as a module or built in."""
+        return module.replace("-", "_") in self.modules | self.builtin
+
+
+def read_kernels(tree: Tree) -> Mapping[str, Kernel] | None:
+    """The image's kernels by version, None where there is none."""
+    booted = (path.removeprefix("/boot/vmlinuz-") for path in tree.glob("/boot/vmlinuz-*"))
+    kept = (path.split("/")[4] for path in tree.glob("/usr/lib/modules/*/vmlinuz"))
+    found = {version: _kernel(tree, version) for version in sorted({*booted, *kept}) if "rescue" not in version}
+    return found or None
+
+
+def _kernel(tree: Tree, version: str) -> Kernel:
+    folder = f"/lib/modules/{version}"
+    config = tree.read_text(f"/boot/config-{version}") or tree.read_text(f"{folder}/config")
+    dependencies = tree.read_text(f"{folder}/modules.dep", 16 << 20)
+    return Kernel(
+        version,
+        {
+            name.removeprefix("CONFIG_"): value.strip('"')
+            for name, equals, value in (line.partition("=") for line in config.splitlines())
+            if equals and name.startswith("CONFIG_")
+        },
+        _names(line.partition(":")[0] for line in dependencies.splitlines()),
+        _names(tree.read_text(f"{folder}/modules.builtin").splitlines()),
+    )
+
+
+def _names(paths: Iterable[str]) -> frozenset[str]:
+    return frozenset(posixpath.basename(path).partition(".ko")[0].replace("-", "_") for path in paths)
+
+
+def initrd_path(tree: Tree, version: str) -> str:
+    """Where a kernel's initramfs lies, "" where it has none."""
+    names = (f"initrd.img-{version}", f"initramfs-{version}.img", f"initrd-{version}")
+    return next((f"/boot/{name}" for name in names if tree.is_file(f"/boot/{name}")), "")
+
+
+def read_initrds(tree: Tree, kernels: Mapping[str, Kernel], scratch: Path) -> tuple[Mapping[str, Initrd] | None, str]:
+    """The initramfs of each kernel that has one, by version; and why there is none to judge."""
+    found, problems = {}, []
+    for version in kernels:
+        if not (path := initrd_path(tree, version)):
+            continue
+        try:
+            found[version] = _read(tree, path, scratch)
+        except Unreadable as broken:
+            problems.append(f"{path}: {broken.what}")
+    if problems:
+        return None, "; ".join(problems)
+    return found or None, "" if found else "the image has no initramfs"
+
+
+def _read(tree: Tree, path: str, scratch: Path) -> Initrd:
+    with tempfile.NamedTemporaryFile(dir=scratch) as copy:
+        copy.write(tree.read_bytes(path, _LARGEST_INITRD))
+        copy.flush()
+        return read_initrd(Path(copy.name), keep=("conf/*", "etc/cmdline.d/*"))
