@@ -3,8 +3,8 @@
 Nothing here talks to anything; two services can therefore disagree only by a declared fault.
 """
 
-import uuid
 from dataclasses import dataclass, field
+from uuid import UUID
 
 WIRESERVER = "168.63.129.16"
 IMDS = "169.254.169.254"
@@ -12,9 +12,9 @@ CHASSIS_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
 """What tells a Linux guest that it runs on Azure (cloud-init's ds-identify)."""
 
 
-def swapped(identity: uuid.UUID) -> uuid.UUID:
+def swapped(identity: UUID) -> UUID:
     """The same 16 bytes with the first three fields in the other byte order (host-protocol 1.1)."""
-    return uuid.UUID(bytes_le=identity.bytes)
+    return UUID(bytes_le=identity.bytes)
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class VirtualMachine:
     name: str
     generation: int
     os_profile: OSProfile | None
-    uuid: uuid.UUID
-    container_id: uuid.UUID
-    deployment_id: uuid.UUID
-    subscription_id: uuid.UUID
+    uuid: UUID
+    container_id: UUID
+    deployment_id: UUID
+    subscription_id: UUID
     mac: str = "60:45:bd:00:00:04"
     address: str = "10.0.0.4"
     router: str = "10.0.0.1"
@@ -57,7 +57,7 @@ class VirtualMachine:
     tags: tuple[tuple[str, str], ...] = field(default=())
 
     @property
-    def vm_id(self) -> uuid.UUID:
+    def vm_id(self) -> UUID:
         """The VM id as IMDS tells it: a guest without EFI swaps the first three fields of its SMBIOS UUID."""
         return self.uuid if self.generation == 2 else swapped(self.uuid)
 

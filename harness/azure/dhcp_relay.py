@@ -48,7 +48,9 @@ def to_guest(answer: Message) -> Message:
     if answer.option(dhcp.LEASE_TIME) == FOREVER:
         # dnsmasq leaves the renewal times out of an infinite lease, Azure spells them out.
         changed += [(dhcp.RENEWAL, FOREVER), (dhcp.REBINDING, FOREVER)]
-    return replace(answer, hops=0, siaddr=dhcp.NOWHERE, giaddr=NODE, sname=NODE_NAME, options=answer.with_options(*changed))
+    return replace(
+        answer, hops=0, siaddr=dhcp.NOWHERE, giaddr=NODE, sname=NODE_NAME, options=answer.with_options(*changed)
+    )
 
 
 def destination(answer: Message) -> tuple[bytes, IPv4Address]:

@@ -44,7 +44,6 @@ def arguments(vm: VirtualMachine, folder: Path) -> tuple[str, ...]:
         "--no-daemon",
         "--conf-file",
         "--pid-file",
-        f"--log-facility={folder / 'dnsmasq.log'}",
         "--log-dhcp",
         "--bind-interfaces",
         f"--listen-address=127.0.0.1,{WIRESERVER}",
@@ -78,34 +77,27 @@ def dnsmasq(vm: VirtualMachine, folder: Path) -> Iterator[None]:
 
     Raises MachineError where it is missing or does not start.
     """
-    log = folder / "dnsmasq.log"
-    process = subprocess.Popen(
-        (find("dnsmasq"), *arguments(vm, folder)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    path = folder / "dnsmasq.log"
+    with path.open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            (find("dnsmasq"), *arguments(vm, folder)), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
     try:
-        _await_start(process, log)
+        _await_start(process, path)
         yield
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
-def _await_start(process: "subprocess.Popen[str]", log: Path) -> None:
+def _await_start(process: "subprocess.Popen[bytes]", log: Path) -> None:
     def started() -> bool | None:
         if process.poll() is not None:
-            said = process.communicate()[1].strip() or _tail(log)
+            said = log.read_text(encoding="utf-8", errors="replace").strip()
             raise MachineError(f"dnsmasq ended with status {process.returncode}: {said}", f"its log is {log}")
-        return "started, version" in _tail(log) or None
+        return b"started, version" in log.read_bytes() or None
 
     try:
         Deadline.after(STARTING).until("dnsmasq to start", started, every=0.01)
     except TooLate:
         raise MachineError(f"dnsmasq did not start within {STARTING:.0f} s", f"its log is {log}") from None
-
-
-def _tail(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.exists() else ""

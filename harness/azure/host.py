@@ -25,7 +25,7 @@ KEPT = 1000
 
 
 def client_of(request: Request) -> str:
-    """Which agent speaks. User-Agent counts first: cloud-init sends `x-ms-agent-name: WALinuxAgent` as the agent does."""
+    """Which agent speaks. User-Agent counts first: cloud-init too sends `x-ms-agent-name: WALinuxAgent`."""
     for header in ("user-agent", "x-ms-guest-agent-name", "x-ms-agent-name"):
         said = request.headers.get(header, "").lower()
         for mark, name in CLIENTS.items():
@@ -150,7 +150,9 @@ def agent_status(status: Mapping[str, Any]) -> str:
 
 def computer_name(status: Mapping[str, Any]) -> str:
     """The guest's host name in its status blob."""
-    return str(_dig(status, "guestOSInfo", "computerName") or _dig(status, "aggregateStatus", "guestOSInfo", "computerName"))
+    return str(
+        _dig(status, "guestOSInfo", "computerName") or _dig(status, "aggregateStatus", "guestOSInfo", "computerName")
+    )
 
 
 def _dig(value: Any, *keys: str) -> Any:

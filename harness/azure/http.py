@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 @dataclass(frozen=True)
 class Request:
-    """What a guest asked: `headers` have lower-case names, `query` keeps order and repetitions, `client` is its address."""
+    """What a guest asked. `headers` have lower-case names, `query` keeps repetitions, `client` is its address."""
 
     method: str
     path: str

@@ -11,9 +11,9 @@ class NotXml(ValueError):
     """The text is no XML, or XML with a document type, which nobody needs to send."""
 
 
-def element(name: str, *content: Content | None, **attributes: str) -> ElementTree.Element:
+def element(tag: str, /, *content: Content | None, **attributes: str) -> ElementTree.Element:
     """An element from its text and children in order; None is left out."""
-    made = ElementTree.Element(name, attributes)
+    made = ElementTree.Element(tag, attributes)
     for part in content:
         if isinstance(part, str):
             made.text = part

@@ -1,0 +1,146 @@
+"""The one module that owns HTTP sockets: it puts services, which are plain functions, behind addresses.
+
+Every exchange goes into the journal. A service that breaks becomes status 500 and an entry, never silence.
+"""
+
+import asyncio
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from build.errors import MachineError
+from harness.azure.http import App, Request, Response
+from harness.azure.journal import Journal
+
+BODY_LIMIT: Final = 64 * 2**20
+"""Bytes of a request's body; an agent's archive of logs is the largest."""
+PARTING: Final = 1.0
+"""Seconds that exchanges under way have when the server stops."""
+
+
+class Binding(NamedTuple):
+    """A service and where it listens; `source` is its name in the journal. Port 0 lets the system choose."""
+
+    address: str
+    port: int
+    app: App
+    source: str = "http"
+
+
+@dataclass
+class _Server:
+    """A loop in a thread of its own, which inherits its creator's network namespace."""
+
+    bindings: Sequence[Binding]
+    journal: Journal
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    ports: list[int] = field(default_factory=list)
+    ready: threading.Event = field(default_factory=threading.Event)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: OSError | None = None
+
+    def run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(self.serve())
+        finally:
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+            self.loop.close()
+
+    async def serve(self) -> None:
+        async with AsyncExitStack() as stack:
+            try:
+                for binding in self.bindings:
+                    self.ports.append(await _listen(stack, binding, self.journal))
+            except OSError as refused:
+                self.failure = refused
+                return
+            finally:
+                self.ready.set()
+            await self.stop.wait()
+
+
+@contextmanager
+def serve(bindings: Sequence[Binding], journal: Journal) -> Iterator[tuple[int, ...]]:
+    """Serve until the block is left; yields the ports in the order of the bindings.
+
+    Raises MachineError where an address or port cannot be had.
+    """
+    server = _Server(bindings, journal)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    server.ready.wait()
+    try:
+        if server.failure:
+            hint = "something else listens there, or the address is not in this network namespace"
+            raise MachineError(f"the pretend host cannot listen: {server.failure}", hint)
+        yield tuple(server.ports)
+    finally:
+        if not server.loop.is_closed():
+            server.loop.call_soon_threadsafe(server.stop.set)
+        thread.join()
+
+
+async def _listen(stack: AsyncExitStack, binding: Binding, journal: Journal) -> int:
+    """One binding's listener; the port that it got."""
+
+    async def handle(raw: web.BaseRequest) -> web.Response:
+        return await _exchange(raw, binding, journal)
+
+    class Malformed(AbstractAccessLogger):
+        """aiohttp answers what is not HTTP before our handler sees it: this is where such requests show up."""
+
+        def log(self, request: web.BaseRequest, response: web.StreamResponse, seconds: float) -> None:
+            if request.method == "UNKNOWN":
+                journal.add(binding.source, "malformed", status=response.status, client=request.remote)
+
+    runner = web.ServerRunner(
+        web.Server(handle, access_log_class=Malformed, client_max_size=BODY_LIMIT), shutdown_timeout=PARTING
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, binding.address, binding.port)
+    await site.start()
+    return int(runner.addresses[-1][1])
+
+
+async def _exchange(raw: web.BaseRequest, binding: Binding, journal: Journal) -> web.Response:
+    began = time.monotonic()
+    response = await _respond(raw, binding, journal)
+    journal.add(
+        binding.source,
+        "exchange",
+        method=raw.method,
+        path=raw.raw_path,
+        status=response.status,
+        agent=raw.headers.get("User-Agent", ""),
+        client=raw.remote,
+        seconds=round(time.monotonic() - began, 3),
+    )
+    headers = {"Server": "Microsoft-IIS/10.0", **response.headers}
+    return web.Response(status=response.status, body=response.body, headers=headers)
+
+
+async def _respond(raw: web.BaseRequest, binding: Binding, journal: Journal) -> Response:
+    try:
+        request = await _read(raw)
+        return await asyncio.get_running_loop().run_in_executor(None, binding.app, request)
+    except web.HTTPRequestEntityTooLarge:
+        return Response.text("Request entity too large", 413)
+    except Exception as broken:  # one broken service must not take the host down, nor fail in silence
+        journal.add(binding.source, "crash", path=raw.raw_path, error=repr(broken), trace=traceback.format_exc())
+        return Response(500)
+
+
+async def _read(raw: web.BaseRequest) -> Request:
+    body = await raw.read()
+    # A repeated header counts as one with a comma (RFC 9110 section 5.3).
+    headers = {name: ", ".join(raw.headers.getall(name)) for name in raw.headers}
+    return Request.to(raw.method, raw.raw_path, headers, body, raw.remote or "")
