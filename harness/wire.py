@@ -1,0 +1,163 @@
+"""The guest's link, inside the sealed namespace: an interface on the host's side, and QEMU's arguments for the other.
+
+A tap where /dev/net/tun opens. Where it does not (it is often mode 0600), a veth pair whose far end Kiln relays: frames
+go between a packet socket there and QEMU's datagram net device. Never QEMU's user networking, which leads out.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import selectors
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from build.command import run
+from build.errors import Bug
+
+TUN_DEVICE = Path("/dev/net/tun")
+INTERFACE, FAR_END = "azure0", "guest0"
+NETDEV = "wire"
+LARGEST_FRAME = 65535
+EVERY_PROTOCOL = 3
+"""ETH_P_ALL of linux/if_ether.h."""
+SIOCETHTOOL = 0x8946
+TRANSMIT_OFFLOADS = {"checksum": 0x17, "scatter-gather": 0x19, "tso": 0x1F, "gso": 0x24}
+"""ETHTOOL_STXCSUM, ETHTOOL_SSG, ETHTOOL_STSO, ETHTOOL_SGSO of linux/ethtool.h."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """The host's `interface`, up and without address; QEMU's `arguments` for the netdev called NETDEV.
+
+    `descriptors` are what QEMU must inherit for them; `kind` is tap or relay.
+    """
+
+    kind: str
+    interface: str
+    arguments: tuple[str, ...]
+    descriptors: tuple[int, ...] = ()
+
+
+@contextlib.contextmanager
+def link(kind: str | None = None) -> Iterator[Link]:
+    """The guest's link while the context lasts; `kind` tap or relay, by default whatever works here.
+
+    Call it in a sealed namespace: it makes interfaces of fixed names. Raises CommandFailed where it may not.
+    """
+    makers = {"tap": _tap, "relay": _relayed}
+    chosen = kind or ("tap" if tun_opens() else "relay")
+    if chosen not in makers:
+        raise Bug(f"there is no link called {chosen}")
+    with makers[chosen]() as made:
+        yield made
+
+
+def tun_opens() -> bool:
+    """Whether this user may open /dev/net/tun."""
+    try:
+        os.close(os.open(TUN_DEVICE, os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _tap() -> Iterator[Link]:
+    run("ip", "tuntap", "add", "dev", INTERFACE, "mode", "tap")
+    try:
+        _silence(INTERFACE)
+        run("ip", "link", "set", INTERFACE, "up")
+        netdev = f"tap,id={NETDEV},ifname={INTERFACE},script=no,downscript=no"
+        yield Link("tap", INTERFACE, ("-netdev", netdev))
+    finally:
+        run("ip", "link", "delete", INTERFACE)
+
+
+@contextlib.contextmanager
+def _relayed() -> Iterator[Link]:
+    run("ip", "link", "add", INTERFACE, "type", "veth", "peer", "name", FAR_END)
+    try:
+        for end in (INTERFACE, FAR_END):
+            _silence(end)
+        # The far end only carries frames: the kernel must not answer ARP there in the guest's place.
+        run("ip", "link", "set", FAR_END, "arp", "off")
+        leave_checksums_to_software(INTERFACE)
+        for end in (INTERFACE, FAR_END):
+            run("ip", "link", "set", end, "up")
+        ours, qemus = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(EVERY_PROTOCOL))
+        with ours, qemus, wire:
+            wire.bind((FAR_END, EVERY_PROTOCOL))
+            netdev = f"dgram,id={NETDEV},local.type=fd,local.str={qemus.fileno()}"
+            with relaying(ours, wire):
+                yield Link("relay", INTERFACE, ("-netdev", netdev), (qemus.fileno(),))
+    finally:
+        run("ip", "link", "delete", INTERFACE)
+
+
+@contextlib.contextmanager
+def relaying(guest: socket.socket, wire: socket.socket) -> Iterator[None]:
+    """Carry frames both ways between two datagram sockets, one frame a datagram, in a thread of its own."""
+    for end in (guest, wire):
+        end.setblocking(False)
+        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            end.setsockopt(socket.SOL_SOCKET, buffer, 1 << 20)
+    stop, stopped = socket.socketpair()
+    thread = threading.Thread(target=_carry, args=(guest, wire, stopped), name="relay", daemon=True)
+    with stop, stopped:
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.send(b"s")
+            thread.join()
+
+
+def leave_checksums_to_software(interface: str) -> None:
+    """Switch off the interface's transmit offloads, so that frames leave it whole.
+
+    A veth hands frames over with checksums still to be filled in and larger than the MTU; a packet socket sees them
+    so, and a guest would drop them.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for command in TRANSMIT_OFFLOADS.values():
+            value = ctypes.create_string_buffer(struct.pack("=II", command, 0), 8)
+            request = struct.pack("16sP16x", interface.encode(), ctypes.addressof(value))
+            with contextlib.suppress(OSError):  # what the driver never had cannot be switched off
+                fcntl.ioctl(any_socket, SIOCETHTOOL, request)
+
+
+def _silence(interface: str) -> None:
+    """No IPv6 chatter of the host's own on the link; a kernel without IPv6 has none anyway."""
+    run("ip", "link", "set", "dev", interface, "addrgenmode", "none", expect=(0, 1, 2))
+
+
+def _carry(guest: socket.socket, wire: socket.socket, stopped: socket.socket) -> None:
+    with selectors.DefaultSelector() as ready:
+        ready.register(guest, selectors.EVENT_READ, wire)
+        ready.register(wire, selectors.EVENT_READ, guest)
+        ready.register(stopped, selectors.EVENT_READ)
+        while True:
+            for key, _ in ready.select():
+                if key.fileobj is stopped:
+                    return
+                assert isinstance(key.fileobj, socket.socket)
+                _drain(key.fileobj, key.data)
+
+
+def _drain(source: socket.socket, target: socket.socket, at_most: int = 64) -> None:
+    """Pass on what has arrived. As on a real wire, a frame that its receiver has no room for is lost."""
+    for _ in range(at_most):
+        try:
+            frame, sender = source.recvfrom(LARGEST_FRAME)
+        except (BlockingIOError, ConnectionError):
+            return
+        if isinstance(sender, tuple) and sender[2] == socket.PACKET_OUTGOING:
+            continue
+        with contextlib.suppress(OSError):
+            target.send(frame)
