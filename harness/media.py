@@ -25,7 +25,9 @@ def azure_dvd(vm: VirtualMachine, path: Path) -> None:
     Raises CallerError for a specialized VM.
     """
     profile = profile_of(vm)
-    files = {"ovf-env.xml": ovf_environment(vm).encode(), "CustomData.bin": profile.custom_data}
+    files = {"ovf-env.xml": ovf_environment(vm).encode()}
+    if profile.custom_data:
+        files["CustomData.bin"] = profile.custom_data
     disc = PyCdlib()
     disc.new(interchange_level=3, udf="2.60", vol_ident=AZURE_LABEL)
     for name, data in files.items():

@@ -101,9 +101,7 @@ async def _listen(stack: AsyncExitStack, binding: Binding, journal: Journal) -> 
             if request.method == "UNKNOWN":
                 journal.add(binding.source, "malformed", status=response.status, client=request.remote)
 
-    runner = web.ServerRunner(
-        web.Server(handle, access_log_class=Malformed, client_max_size=BODY_LIMIT), shutdown_timeout=PARTING
-    )
+    runner = web.ServerRunner(web.Server(handle, access_log_class=Malformed), shutdown_timeout=PARTING)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, binding.address, binding.port)
@@ -132,15 +130,23 @@ async def _respond(raw: web.BaseRequest, binding: Binding, journal: Journal) -> 
     try:
         request = await _read(raw)
         return await asyncio.get_running_loop().run_in_executor(None, binding.app, request)
-    except web.HTTPRequestEntityTooLarge:
-        return Response.text("Request entity too large", 413)
+    except _TooLarge:
+        return Response(413, b"Request entity too large", {"Connection": "close"})
     except Exception as broken:  # one broken service must not take the host down, nor fail in silence
         journal.add(binding.source, "crash", path=raw.raw_path, error=repr(broken), trace=traceback.format_exc())
         return Response(500)
 
 
+class _TooLarge(Exception):
+    """A body passed the limit."""
+
+
 async def _read(raw: web.BaseRequest) -> Request:
-    body = await raw.read()
+    body = bytearray()
+    async for piece in raw.content.iter_any():
+        body += piece
+        if len(body) > BODY_LIMIT:
+            raise _TooLarge
     # A repeated header counts as one with a comma (RFC 9110 section 5.3).
     headers = {name: ", ".join(raw.headers.getall(name)) for name in raw.headers}
-    return Request.to(raw.method, raw.raw_path, headers, body, raw.remote or "")
+    return Request.to(raw.method, raw.raw_path, headers, bytes(body), raw.remote or "")
