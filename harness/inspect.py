@@ -93,9 +93,10 @@ def offline_checks(only: tuple[str, ...] = ()) -> tuple[Check, ...]:
     return tuple(one for id, one in offline.items() if not only or id in only)
 
 
-FACTS = frozenset(
-    ["disk", "esp", "tree", "root", "kernels", "initrds", "grub", "entry", "fstab", "accounts", "packages", "waagent", "manifest", "profile"]
-)
+_DISK_FACTS = ("disk", "esp", "root")
+_TREE_FACTS = ("kernels", "initrds", "grub", "entry", "fstab", "accounts", "packages", "waagent")
+FACTS = frozenset((*_DISK_FACTS, *_TREE_FACTS, "tree", "manifest", "profile"))
+"""The names that an offline check may ask for."""
 
 
 def gather(target: Path, scratch: Path, told: Mapping[str, Any]) -> Facts:
@@ -107,7 +108,7 @@ def gather(target: Path, scratch: Path, told: Mapping[str, Any]) -> Facts:
         facts.add("manifest", _manifest(target / "manifest.json"), "the image has no manifest")
         _read_disk(facts, target / "disk.vhd", scratch)
     elif (target / "etc").is_dir():
-        facts.lacks |= dict.fromkeys(("disk", "esp", "root"), "a root tree has no disk")
+        facts.lacks |= dict.fromkeys(_DISK_FACTS, "a root tree has no disk")
         facts.add("tree", FolderTree(target), "")
     else:
         raise CallerError(
@@ -211,8 +212,7 @@ def is_source(source: str, filesystem: FileSystem) -> bool:
 def _read_tree(facts: Facts, scratch: Path) -> None:
     tree: Tree | None = facts.known.get("tree")
     if tree is None:
-        needed = ("kernels", "initrds", "grub", "entry", "fstab", "accounts", "packages", "waagent")
-        facts.lacks |= dict.fromkeys(needed, facts.lacks["tree"])
+        facts.lacks |= dict.fromkeys(_TREE_FACTS, facts.lacks["tree"])
         return
     kernels = read_kernels(tree)
     facts.add("kernels", kernels, "the image has no kernel")

@@ -1,0 +1,155 @@
+"""The file as a VHD that Azure takes (catalogue 1.1 and 1.4)."""
+
+from build.gpt import BIOS_BOOT, ESP, LINUX_BOOT, MBR_ESP, SECTOR
+from build.vhd import COOKIE, FIXED, LENGTH, MIB
+from harness.checks.check import Complaints, check
+from harness.diskfacts import DiskFacts
+from harness.filesystem import FileSystem
+from harness.profile import GENERATION_1, GENERATION_2, Profile
+
+VHD = "Microsoft: Azure VM certification FAQ; Prepare a Linux VHD"
+TRUSTED_CREATORS = (b"qem2", b"win ", b"d2v ")
+"""Creators whose current size every reader believes; QEMU takes that of others from the geometry (block/vpc.c)."""
+GIB = 1 << 30
+FIRST_FREE = 2048
+
+
+@check("vhd.fixed", source=VHD, repair="Convert it: `qemu-img convert -O vpc -o subformat=fixed,force_size`")
+def the_file_is_a_fixed_vhd(disk: DiskFacts) -> Complaints:
+    """Azure takes fixed VHDs only: dynamic and differencing ones, VHDX, qcow2 and raw files are refused at upload."""
+    if disk.container != "fixed VHD" and not disk.container.startswith("VHD of type"):
+        yield f"this is a {disk.container} file" if disk.container != "raw" else "there is no VHD footer: a raw disk"
+
+
+@check("vhd.type", source=VHD, repair="Write the footer anew with disk type 2")
+def the_footer_says_fixed(disk: DiskFacts) -> Complaints:
+    """The type is what tells a reader whether tables or the disk itself come first."""
+    if disk.footer and disk.container.startswith("VHD of type"):
+        yield f"the footer's disk type is {disk.footer.disk_type}, not {FIXED}"
+
+
+@check("vhd.align", source=VHD, repair="Grow the raw disk to the next MiB before it gets its footer")
+def the_virtual_size_is_whole_mib(disk: DiskFacts) -> Complaints:
+    """Azure refuses a VHD whose virtual size is not a whole multiple of 1 MiB, after the upload."""
+    if disk.virtual_size % MIB:
+        yield f"the virtual size is {disk.virtual_size} bytes, {disk.virtual_size % MIB} over a whole MiB"
+
+
+@check("vhd.length", source=VHD, repair="Copy the file again: it is cut, padded, or its footer was edited")
+def the_file_is_as_long_as_its_footer_says(disk: DiskFacts) -> Complaints:
+    """The footer is the last 512 bytes, right behind the disk."""
+    if disk.container == "fixed VHD" and disk.file_size != disk.virtual_size + LENGTH:
+        yield f"the file has {disk.file_size} bytes, its footer makes it {disk.virtual_size + LENGTH}"
+
+
+@check("vhd.cookie", source=VHD, repair="Write the footer anew")
+def the_footer_begins_with_its_cookie(disk: DiskFacts) -> Complaints:
+    """Without the cookie `conectix` Azure calls the file an invalid VHD."""
+    if disk.footer and disk.cookie != COOKIE:
+        yield f"the footer begins with {disk.cookie!r}"
+
+
+@check("vhd.checksum", source="VHD specification", repair="Write the footer anew: this one is damaged")
+def the_footer_has_the_right_checksum(disk: DiskFacts) -> Complaints:
+    """A reader that checks it takes the file for damaged."""
+    if disk.footer and not disk.checksum_is_right:
+        yield "the footer's checksum does not fit its bytes"
+
+
+@check(
+    "vhd.geometry", severity="recommended", source="QEMU block/vpc.c", repair="Convert with `force_size` (creator qem2)"
+)
+def every_reader_sees_the_same_size(disk: DiskFacts) -> Complaints:
+    """Azure goes by the current size, QEMU for some creators by the geometry: the same file is then two disks."""
+    if disk.footer is None or disk.footer.creator in TRUSTED_CREATORS:
+        return
+    cylinders, heads, sectors = disk.footer.geometry
+    seen = cylinders * heads * sectors * SECTOR
+    if seen != disk.footer.current_size and disk.footer.geometry != (65535, 16, 255):
+        creator = disk.footer.creator.decode("latin-1").strip()
+        yield f"creator {creator!r}: the geometry makes {seen} bytes, the current size {disk.footer.current_size}"
+
+
+@check("vhd.size-min", source=VHD, repair="Make the disk larger")
+def the_disk_is_large_enough(disk: DiskFacts) -> Complaints:
+    """Azure takes no VHD below 20 MiB."""
+    if disk.virtual_size < 20 * MIB:
+        yield f"the disk has {disk.virtual_size} bytes"
+
+
+@check("vhd.size-legacy", severity="recommended", source=VHD, repair="Stay at or below 1023 GiB")
+def the_disk_fits_old_limits(disk: DiskFacts) -> Complaints:
+    """The Marketplace takes OS disks up to 1023 GiB."""
+    if disk.virtual_size > 1023 * GIB:
+        yield f"the disk has {disk.virtual_size / GIB:.0f} GiB"
+
+
+@check("disk.gen1-2tib", source="Microsoft: FAQ for disks", repair="Make the disk smaller, or GPT", when=GENERATION_1)
+def an_mbr_reaches_the_whole_disk(disk: DiskFacts) -> Complaints:
+    """An MBR counts sectors with 32 bits: nothing behind 2 TiB can be used."""
+    if disk.table and disk.table.kind == "mbr" and disk.virtual_size > 2048 * GIB:
+        yield f"the disk has {disk.virtual_size / GIB:.0f} GiB and an MBR"
+
+
+@check("disk.gen2-4tib", source="Microsoft: FAQ for disks", repair="Make the disk smaller", when=GENERATION_2)
+def the_disk_is_no_larger_than_an_os_disk(disk: DiskFacts) -> Complaints:
+    """An OS disk of generation 2 ends at 4095 GiB."""
+    if disk.virtual_size > 4095 * GIB:
+        yield f"the disk has {disk.virtual_size / GIB:.0f} GiB"
+
+
+@check("part.table", source="UEFI specification 5.3", repair="Repair it: `sgdisk --verify`, then `sgdisk -e`")
+def the_partition_table_is_whole(disk: DiskFacts) -> Complaints:
+    """Firmware, kernel and growpart each read another copy of it; where they differ, so does the disk."""
+    if disk.table is None:
+        yield disk.table_problem or "there is no partition table"
+        return
+    yield from disk.table.problems
+
+
+@check("part.first-mib", source=VHD, repair="Let the first partition start at sector 2048")
+def the_first_mib_is_free(disk: DiskFacts) -> Complaints:
+    """Azure writes billing and boot metadata there: the Marketplace refuses images with a partition in the way."""
+    if disk.table and disk.table.kind == "gpt":
+        for one in disk.partitions:
+            if one.start < FIRST_FREE:
+                yield f"partition {one.number} starts at sector {one.start}"
+
+
+@check("part.align", severity="recommended", source="Debian's Azure images", repair="Start partitions on whole MiB")
+def partitions_start_on_whole_mib(disk: DiskFacts) -> Complaints:
+    """Azure's storage works in larger blocks than 512 bytes; an odd start makes two accesses of one."""
+    for one in disk.partitions:
+        if one.offset % MIB:
+            yield f"partition {one.number} starts at byte {one.offset}"
+
+
+@check("part.root-last", severity="recommended", source="vendors' layouts", repair="Put the root behind all others")
+def the_root_is_the_last_partition(disk: DiskFacts, root: FileSystem) -> Complaints:
+    """The disk is created larger than the image, and only what lies last can grow into the new space."""
+    holder = next((one for one in disk.partitions if disk.filesystems[one.number] is root), None)
+    if holder is None:
+        return
+    for one in disk.partitions:
+        if one.start > holder.start:
+            yield f"partition {one.number} lies behind the root (partition {holder.number})"
+
+
+@check("part.root-single", severity="recommended", source=VHD, repair="Keep one root partition on the OS disk")
+def there_is_one_root_partition(disk: DiskFacts, root: FileSystem) -> Complaints:
+    """The certification tool counts root partitions."""
+    helpers = (ESP, MBR_ESP, BIOS_BOOT, LINUX_BOOT)
+    twins = [
+        one.number
+        for one in disk.partitions
+        if root.uuid and disk.filesystems[one.number].uuid == root.uuid and one.type not in helpers
+    ]
+    if len(twins) > 1:
+        yield f"partitions {', '.join(map(str, twins))} carry the same UUID as the root"
+
+
+@check("disk.gen1-table", severity="recommended", source="Microsoft: FAQ for disks", repair="MBR is the documented way")
+def generation_1_finds_a_table_it_knows(disk: DiskFacts, profile: Profile) -> Complaints:
+    """The documents name MBR for generation 1; vendors ship GPT with a BIOS boot partition, which boots as well."""
+    if disk.table and disk.table.kind == "gpt" and profile.generations == (1,):
+        yield "a GPT on an image for generation 1 alone"

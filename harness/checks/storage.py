@@ -1,0 +1,99 @@
+"""Names of disks, swap, and the resource disk (catalogue 2.3)."""
+
+import re
+
+from build.gpt import LINUX_LVM, LINUX_SWAP, MBR_LVM, MBR_SWAP
+from harness.checks.check import Complaints, check
+from harness.diskfacts import DiskFacts
+from harness.etc import Mount
+from harness.filesystem import FileSystem
+from harness.grub import Entry
+from harness.profile import CLOUD_INIT
+from harness.tree import Tree
+
+MICROSOFT = "Microsoft: Prepare a Linux VHD for upload"
+FLEETING = re.compile(r"/dev/(sd|nvme|vd|hd|xvd|disk/azure/scsi)")
+SWAP_FILES = ("/swap.img", "/swapfile", "/swap", "/.swap")
+
+
+@check("fstab.persistent", source="Microsoft: NVMe conversion", repair="Name it by UUID, LABEL or PARTUUID")
+def fstab_names_no_disk_by_its_place(fstab: tuple[Mount, ...]) -> Complaints:
+    """Disk names change with the controller and the order of discovery; the mount then fails and stops the boot."""
+    for mount in fstab:
+        if FLEETING.match(mount.source):
+            yield f"/etc/fstab:{mount.line}: {mount.source} on {mount.point}"
+
+
+@check("fstab.root-match", source="LISA storage", repair="Give fstab and command line the root's own UUID")
+def fstab_and_command_line_mean_the_root(
+    fstab: tuple[Mount, ...], entry: Entry, root: FileSystem, disk: DiskFacts
+) -> Complaints:
+    """A root that one of them cannot find ends in the initramfs' emergency shell, or read-only."""
+    guids = [one.guid for one in disk.partitions if disk.filesystems[one.number] is root]
+    names = {"UUID": [root.uuid], "LABEL": [root.label], "PARTUUID": guids}
+    told = [("fstab", mount.source) for mount in fstab if mount.point == "/"]
+    told += [("the command line", value) for value in entry.values("root")[-1:]]
+    for where, name in told:
+        tag, _, value = name.partition("=")
+        if tag in names and value.lower() not in [one.lower() for one in names[tag] if one]:
+            yield f"{where} says {name}, the root is UUID={root.uuid}"
+    if not any(mount.point == "/" for mount in fstab) and not any("systemd.gpt-auto" in word for word in entry.args):
+        yield "fstab has no line for the root"
+
+
+@check("fstab.verify", source="Microsoft; findmnt --verify", repair="Remove or correct that line")
+def every_file_system_in_fstab_exists(fstab: tuple[Mount, ...], disk: DiskFacts) -> Complaints:
+    """systemd waits 90 seconds for a disk that is not there, and then stops in the emergency shell."""
+    found = {"UUID": {fs.uuid.lower() for fs in disk.filesystems.values() if fs.uuid}}
+    found["PARTUUID"] = {one.guid.lower() for one in disk.partitions if one.guid}
+    found["LABEL"] = {fs.label.lower() for fs in disk.filesystems.values() if fs.label}
+    hidden = any(fs.kind in ("lvm", "luks") for fs in disk.filesystems.values())
+    for mount in fstab:
+        tag, _, value = mount.source.partition("=")
+        optional = {"nofail", "noauto"} & set(mount.options)
+        if tag in found and value.lower() not in found[tag] and not optional and not hidden:
+            yield f"/etc/fstab:{mount.line}: no file system is {mount.source} ({mount.point})"
+        if re.match(r"/dev/(cdrom|sr\d|fd\d|floppy)", mount.source):
+            yield f"/etc/fstab:{mount.line}: {mount.source} is left over from an installation"
+
+
+@check("swap.none-on-os-disk", source=MICROSOFT, repair="Remove it: swap belongs on the resource disk")
+def there_is_no_swap_on_the_os_disk(disk: DiskFacts, tree: Tree, fstab: tuple[Mount, ...]) -> Complaints:
+    """The OS disk is remote and billed by access; certification refuses images that swap on it."""
+    for one in disk.partitions:
+        if one.type in (LINUX_SWAP, MBR_SWAP) or disk.filesystems[one.number].kind == "swap":
+            yield f"partition {one.number} is swap"
+    for mount in fstab:
+        if mount.kind == "swap" and "zram" not in mount.source:
+            yield f"/etc/fstab:{mount.line}: swap on {mount.source}"
+    for path in SWAP_FILES:
+        if tree.is_file(path):
+            yield f"{path} is a swap file"
+    for path in (*tree.glob("/etc/systemd/system/*.swap"), *tree.glob("/usr/lib/systemd/system/*.swap")):
+        if "zram" not in path:
+            yield f"{path} starts swap"
+
+
+@check("resdisk.single-owner", source=MICROSOFT, repair="Set ResourceDisk.Format=n and EnableSwap=n", when=CLOUD_INIT)
+def one_program_formats_the_resource_disk(waagent: dict[str, str]) -> Complaints:
+    """cloud-init formats and mounts it at /mnt; if waagent does so too, they race, and one of them fails."""
+    for key in ("ResourceDisk.Format", "ResourceDisk.EnableSwap"):
+        if waagent.get(key, "n").lower().startswith("y"):
+            yield f"/etc/waagent.conf: {key}={waagent[key]}, and cloud-init does the same"
+
+
+@check("lvm.avoid", severity="recommended", source=MICROSOFT, repair="Put the root on a plain partition")
+def the_os_disk_has_no_lvm(disk: DiskFacts) -> Complaints:
+    """Attached to a clone of itself for a repair, the volume group's name exists twice."""
+    for one in disk.partitions:
+        if one.type in (LINUX_LVM, MBR_LVM) or disk.filesystems[one.number].kind == "lvm":
+            yield f"partition {one.number} holds LVM"
+
+
+@check("growpart", severity="recommended", source="Microsoft: cloud-init", repair="Install a resizer", when=CLOUD_INIT)
+def something_grows_the_root(tree: Tree, fstab: tuple[Mount, ...]) -> Complaints:
+    """The disk is created larger than the image; what does not grow leaves the owner with a full root."""
+    grows = any("x-systemd.growfs" in mount.options for mount in fstab if mount.point == "/")
+    programs = ("/usr/bin/growpart", "/usr/lib/systemd/systemd-growfs", "/usr/bin/systemd-repart")
+    if not tree.exists(programs[0]) and not (grows and tree.exists(programs[2])):
+        yield "neither growpart nor systemd-repart is there"

@@ -1,0 +1,76 @@
+"""Device names and rules (catalogue 2.4)."""
+
+import re
+
+from harness.checks.check import Complaints, check
+from harness.profile import CLOUD_INIT
+from harness.tree import Tree
+
+RULES = ("/etc/udev/rules.d", "/usr/lib/udev/rules.d")
+PERSISTENT = (
+    "/etc/udev/rules.d/70-persistent-net.rules",
+    "/etc/udev/rules.d/75-persistent-net-generator.rules",
+    "/usr/lib/udev/rules.d/75-persistent-net-generator.rules",
+    "/etc/udev/rules.d/85-persistent-net-cloud-init.rules",
+)
+
+
+def _has_rule(tree: Tree, *names: str) -> bool:
+    return any(tree.exists(f"{folder}/{name}") for folder in RULES for name in names)
+
+
+@check("udev.no-persistent-net", source="LISA azure_image_standard; WALinuxAgent", repair="Delete that file")
+def no_network_card_is_remembered(tree: Tree) -> Complaints:
+    """Each VM has another MAC address: a name that is tied to the build machine's leaves eth0 unused."""
+    masked = tree.link("/etc/udev/rules.d/75-persistent-net-generator.rules") == "/dev/null"
+    for path in PERSISTENT:
+        generator = path.endswith("75-persistent-net-generator.rules")
+        if tree.is_file(path) and tree.read_bytes(path, 1) and not (generator and masked):
+            yield f"{path} ties names to network cards"
+    for path in (*tree.glob("/etc/systemd/network/*.link"), *tree.glob("/usr/lib/systemd/network/*.link")):
+        if re.search(r"^\s*(PermanentMAC|MAC)Address\s*=", tree.read_text(path), re.MULTILINE):
+            yield f"{path} matches a MAC address"
+
+
+@check(
+    "udev.azure-storage", severity="recommended", source="WALinuxAgent; azure-vm-utils", repair="Install one of them"
+)
+def azure_disks_get_their_links(tree: Tree) -> Complaints:
+    """/dev/disk/azure/… is how scripts and documents name data disks by LUN."""
+    if not _has_rule(tree, "66-azure-storage.rules", "80-azure-disk.rules"):
+        yield "neither 66-azure-storage.rules nor 80-azure-disk.rules"
+
+
+@check("udev.ci-ephemeral", source="cloud-init", repair="Install cloud-init's udev rules", when=CLOUD_INIT)
+def cloud_init_finds_the_resource_disk(tree: Tree) -> Complaints:
+    """`ephemeral0` is a link that this rule makes: without it the resource disk stays unused."""
+    if not _has_rule(tree, "66-azure-ephemeral.rules"):
+        yield "66-azure-ephemeral.rules is missing"
+
+
+@check("udev.sriov-unmanaged", source="azure-vm-utils; Red Hat", repair="Install azure-vm-utils or such a rule")
+def virtual_functions_are_left_alone(tree: Tree) -> Complaints:
+    """The fast network card mirrors the slow one's address: whoever configures it as well breaks both."""
+    udev = ("10-azure-unmanaged-sriov.rules", "68-azure-sriov-nm-unmanaged.rules")
+    others = (
+        "/etc/NetworkManager/conf.d/99-azure-unmanaged-devices.conf",
+        "/etc/systemd/network/99-azure-unmanaged-devices.network",
+        "/usr/lib/systemd/network/01-azure-unmanaged-sriov.network",
+    )
+    # ifupdown configures only the cards that it is told by name.
+    manages = tree.exists("/usr/sbin/NetworkManager") or _networkd_runs(tree)
+    if manages and not _has_rule(tree, *udev) and not any(tree.exists(path) for path in others):
+        yield "no rule keeps the network manager away from virtual functions"
+
+
+def _networkd_runs(tree: Tree) -> bool:
+    netplan = tree.exists("/usr/sbin/netplan")
+    return netplan or bool(tree.glob("/etc/systemd/system/*.wants/systemd-networkd.service"))
+
+
+@check("udev.ptp", severity="recommended", source="Microsoft: Time sync", repair="Add the rule for ptp_hyperv")
+def the_hosts_clock_has_a_steady_name(tree: Tree) -> Complaints:
+    """There may be several PTP clocks; only the one called hyperv is the host's."""
+    rules = [path for folder in RULES for path in tree.glob(f"{folder}/*.rules")]
+    if not any("ptp_hyperv" in tree.read_text(path) for path in rules if re.search(r"ptp|default|azure|chrony", path)):
+        yield "no udev rule makes /dev/ptp_hyperv"
