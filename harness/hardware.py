@@ -1,0 +1,148 @@
+"""The machine that a guest finds, as QEMU's arguments: Azure's two generations, as near as QEMU comes.
+
+Pure: a Hardware value in, words out. SMBIOS after host-protocol section 1.1; disks and drives after image-requirements
+1.2 and 1.3: IDE for Gen1, SCSI with the disk at LUN 0 and the DVD at LUN 2 for Gen2. What QEMU lacks (VMBus, so storvsc
+and netvsc) is replaced by virtio, and proves nothing about those drivers.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.accelerator import Accelerator
+from harness.firmware import Ovmf
+from harness.vm import CHASSIS_ASSET_TAG, VirtualMachine
+from harness.wire import NETDEV
+
+MAKER = "Microsoft Corporation"
+BIOS = {
+    1: {"vendor": "American Megatrends Inc.", "version": "090008 ", "date": "12/07/2018"},
+    2: {"vendor": MAKER, "version": "Hyper-V UEFI Release v4.1", "date": "08/23/2024"},
+}
+
+
+@dataclass(frozen=True)
+class DirectKernel:
+    """A kernel that QEMU starts itself, past the boot loader."""
+
+    kernel: Path
+    initrd: Path
+    append: str
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """One machine: what is plugged into it, and how it runs. `disk` is a run's own qcow2 overlay.
+
+    `variables` is the run's qcow2 copy of the UEFI variables and `ovmf` their firmware: both for Gen2, none for Gen1.
+    `on_azure` decides the chassis asset tag: without it (a NoCloud run) the guest must not take this for Azure.
+    `link` and `descriptors` come from harness.wire; a machine without link has no network card.
+    """
+
+    vm: VirtualMachine
+    accelerator: Accelerator
+    disk: Path
+    link: tuple[str, ...] = ()
+    descriptors: tuple[int, ...] = ()
+    dvd: Path | None = None
+    ovmf: Ovmf | None = None
+    variables: Path | None = None
+    kernel: DirectKernel | None = None
+    on_azure: bool = True
+    serial_number: str = ""
+    memory_mib: int = 1536
+    processors: int = 2
+    extra: tuple[str, ...] = ()
+
+
+def arguments(hardware: Hardware) -> list[str]:
+    """All words after QEMU's name but those that lead back to us (monitor, console, logs)."""
+    return [
+        *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "std"),
+        *("-name", f"kiln-gen{hardware.vm.generation}", "-uuid", str(hardware.vm.uuid)),
+        *hardware.accelerator.arguments,
+        *("-smp", str(hardware.processors), "-m", f"{hardware.memory_mib}M"),
+        *("-rtc", "base=utc", "-device", "virtio-rng-pci", "-device", "pvpanic", "-action", "panic=none"),
+        *_smbios(hardware),
+        *(_gen1(hardware) if hardware.vm.generation == 1 else _gen2(hardware)),
+        *_network(hardware),
+        *_direct_kernel(hardware.kernel),
+        *hardware.extra,
+    ]
+
+
+def _smbios(hardware: Hardware) -> list[str]:
+    system = {"manufacturer": MAKER, "product": "Virtual Machine", "uuid": str(hardware.vm.uuid)}
+    chassis = {"manufacturer": MAKER}
+    if hardware.serial_number:
+        system["serial"] = hardware.serial_number
+    if hardware.on_azure:
+        chassis["asset"] = CHASSIS_ASSET_TAG
+    tables: dict[int, Mapping[str, str]] = {
+        0: BIOS[hardware.vm.generation],
+        1: system,
+        2: {"manufacturer": MAKER, "product": "Virtual Machine"},
+        3: chassis,
+    }
+    return [word for number, table in tables.items() for word in ("-smbios", _options({"type": str(number), **table}))]
+
+
+def _gen1(hardware: Hardware) -> list[str]:
+    return [
+        *("-machine", "pc"),
+        *_disk(hardware.disk, "ide-hd,bus=ide.0"),
+        *_drive(hardware.dvd, "ide-cd,bus=ide.1"),
+    ]
+
+
+def _gen2(hardware: Hardware) -> list[str]:
+    assert hardware.ovmf is not None and hardware.variables is not None, "a Gen2 machine has UEFI firmware"
+    return [
+        *("-machine", "q35,pflash0=code,pflash1=variables"),
+        *_blockdev("code", "raw", hardware.ovmf.code, read_only=True),
+        *_blockdev("variables", "qcow2", hardware.variables),
+        *("-device", "virtio-scsi-pci,id=scsi"),
+        *_disk(hardware.disk, "scsi-hd,bus=scsi.0,scsi-id=0,lun=0"),
+        *_drive(hardware.dvd, "scsi-cd,bus=scsi.0,scsi-id=0,lun=2"),
+    ]
+
+
+def _disk(disk: Path, device: str) -> list[str]:
+    return [*_blockdev("disk", "qcow2", disk), "-device", f"{device},id=os-disk,drive=disk,bootindex=0"]
+
+
+def _drive(dvd: Path | None, device: str) -> list[str]:
+    """The optical drive, which is there without a medium too."""
+    if dvd is None:
+        return ["-device", f"{device},id=dvd"]
+    return [*_blockdev("medium", "raw", dvd, read_only=True), "-device", f"{device},id=dvd,drive=medium"]
+
+
+def _blockdev(name: str, driver: str, path: Path, *, read_only: bool = False) -> list[str]:
+    file = {"driver": "file", "filename": str(path)}
+    # discard: what the guest trims, the overlay gives back.
+    node = {"driver": driver, "node-name": name, "read-only": read_only, "discard": "unmap", "file": file}
+    return ["-blockdev", json.dumps(node)]
+
+
+def _network(hardware: Hardware) -> list[str]:
+    if not hardware.link:
+        return []
+    return [*hardware.link, "-device", f"virtio-net-pci,netdev={NETDEV},mac={hardware.vm.mac},romfile="]
+
+
+def _direct_kernel(kernel: DirectKernel | None) -> list[str]:
+    if kernel is None:
+        return []
+    return ["-kernel", str(kernel.kernel), "-initrd", str(kernel.initrd), "-append", kernel.append]
+
+
+def _options(table: Mapping[str, str]) -> str:
+    """QEMU's key=value list."""
+    return ",".join(f"{key}={escaped(value)}" for key, value in table.items())
+
+
+def escaped(value: str) -> str:
+    """A value as QEMU's key=value lists take it: a comma within it is doubled."""
+    return value.replace(",", ",,")

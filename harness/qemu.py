@@ -1,0 +1,154 @@
+"""A running machine: QEMU started, watched and ended. What it is made of is harness.hardware's matter.
+
+Its files lie in the run's folder: console.log (all that the guest wrote on ttyS0), firmware.log (what SeaBIOS tells
+while it looks for something to boot) and qemu.log (QEMU's own complaints).
+"""
+
+import contextlib
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from build.command import find
+from build.errors import MachineError
+from harness.deadline import Deadline, Gone
+from harness.hardware import Hardware, arguments, escaped
+from harness.monitor import Monitor
+
+CONSOLE, FIRMWARE, COMPLAINTS = "console.log", "firmware.log", "qemu.log"
+FIRMWARE_PORT = 0x402
+"""Where SeaBIOS writes its messages, when something listens there."""
+KILLED_AFTER = 10.0
+"""Seconds that QEMU gets to end when asked."""
+
+
+class Machine:
+    """A machine that runs from entering the context until the guest switches it off, or the context is left.
+
+    `on_event(name, data)` gets every QMP event in order, in a thread of its own; also without one they are heard.
+    """
+
+    def __init__(
+        self, hardware: Hardware, folder: Path, on_event: Callable[[str, Mapping[str, Any]], None] | None = None
+    ) -> None:
+        self.hardware = hardware
+        self.folder = folder
+        self._tell = on_event
+        self._reason = ""
+        self.panicked = False
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> "Machine":
+        """Switch it on. Raises MachineError where QEMU is missing or refuses to start."""
+        with contextlib.ExitStack() as stack:
+            self.console_socket = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kiln-")), "console")
+            ours, qemus = socket.socketpair()
+            with qemus:
+                command = [find("qemu-system-x86_64"), *arguments(self.hardware), *self._lines_to_us(qemus.fileno())]
+                descriptors = (qemus.fileno(), *self.hardware.descriptors)
+                complaints = stack.enter_context((self.folder / COMPLAINTS).open("w"))
+                self._process = subprocess.Popen(
+                    command,
+                    pass_fds=descriptors,
+                    stdin=subprocess.DEVNULL,
+                    stdout=complaints,
+                    stderr=complaints,
+                    process_group=0,  # a Ctrl-C in the terminal is for Kiln, which then ends the machine in order
+                )
+            stack.callback(self._end)
+            try:
+                self._monitor = Monitor(ours, self._heard)
+                stack.callback(self._monitor.close)
+                self._monitor.execute("cont")
+            except Gone as gone:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(KILLED_AFTER)
+                raise MachineError(
+                    f"QEMU did not start: {self._complaint() or gone}", f"see {complaints.name}"
+                ) from None
+            self._cleanup = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether QEMU still runs."""
+        return self._process.poll() is None
+
+    @property
+    def end(self) -> str:
+        """How it ended, "" while it runs."""
+        status = self._process.poll()
+        if status is None:
+            return ""
+        if status == 0:
+            return f"the machine was switched off ({self._reason or 'nobody said why'})"
+        return f"QEMU died with status {status}: {self._complaint() or 'without a word'}"
+
+    def check_alive(self) -> None:
+        """Raise Gone, saying how it ended, unless it runs."""
+        if end := self.end:
+            raise Gone(end)
+
+    def wait(self, deadline: Deadline) -> str:
+        """Wait until it is switched off, and return how. Raises TooLate."""
+        return deadline.until("the machine to switch off", lambda: self.end or None, every=0.1)
+
+    def powerdown(self) -> None:
+        """Press the power button; the guest decides what follows. Raises Gone."""
+        self._monitor.execute("system_powerdown")
+
+    def reset(self) -> None:
+        """Press the reset button. Raises Gone."""
+        self._monitor.execute("system_reset")
+
+    def remove_dvd(self) -> None:
+        """Take the medium out of the drive, as Azure does once a guest is provisioned. Raises Gone."""
+        self._monitor.execute("blockdev-open-tray", id="dvd", force=True)
+        self._monitor.execute("blockdev-remove-medium", id="dvd")
+        self._monitor.execute("blockdev-close-tray", id="dvd")
+
+    def screenshot(self, path: Path) -> Path:
+        """Save the screen as PNG. Raises Gone."""
+        self._monitor.execute("screendump", filename=str(path.absolute()), format="png")
+        return path
+
+    def _lines_to_us(self, monitor: int) -> list[str]:
+        console, firmware = (escaped(str(self.folder / name)) for name in (CONSOLE, FIRMWARE))
+        server = f"path={escaped(str(self.console_socket))},server=on,wait=off"
+        return [
+            *("-chardev", f"socket,id=console,{server},logfile={console},logappend=off", "-serial", "chardev:console"),
+            *("-chardev", f"file,id=firmware,path={firmware}"),
+            *("-device", f"isa-debugcon,iobase={FIRMWARE_PORT:#x},chardev=firmware"),
+            *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
+            "-S",  # until we listen, so that no event is missed
+        ]
+
+    def _heard(self, name: str, data: Mapping[str, Any]) -> None:
+        if name == "SHUTDOWN":
+            self._reason = str(data.get("reason", ""))
+        self.panicked |= name == "GUEST_PANICKED"
+        if self._tell:
+            self._tell(name, data)
+
+    def _complaint(self) -> str:
+        """The last lines of what QEMU itself wrote."""
+        text = (self.folder / COMPLAINTS).read_text(errors="replace")
+        return "; ".join(line.removeprefix("qemu-system-x86_64: ") for line in text.strip().splitlines()[-3:])
+
+    def _end(self) -> None:
+        """End QEMU, whatever state it is in."""
+        self._process.terminate()
+        try:
+            self._process.wait(KILLED_AFTER)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
