@@ -77,7 +77,7 @@ class Guest:
     def run(self, command: str, *, sudo: bool = False, timeout: float = 120, fresh: bool = False) -> Output:
         """What a shell command prints, in the C locale; as root with `sudo`, anew if `fresh`.
 
-        Raises Gone when the connection is lost, TooLate after `timeout` seconds.
+        Raises Gone when the connection is lost, TooLate after `timeout` seconds without a word from it.
         """
         if fresh or (command, sudo) not in self._memory:
             self._memory[command, sudo] = self._execute(command, sudo, timeout)
@@ -107,10 +107,17 @@ class Guest:
         """Try once; the reason why it failed, "" if it did not."""
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(paramiko.AutoAddPolicy())  # a new guest has keys nobody has seen before
-        steps = {"timeout": patience, "banner_timeout": patience, "auth_timeout": patience}
         try:
             client.connect(
-                self.address, self.port, self.user, pkey=self._key, allow_agent=False, look_for_keys=False, **steps
+                self.address,
+                self.port,
+                self.user,
+                pkey=self._key,
+                allow_agent=False,
+                look_for_keys=False,
+                timeout=patience,
+                banner_timeout=patience,
+                auth_timeout=patience,
             )
         except (paramiko.SSHException, OSError, EOFError) as error:
             client.close()
@@ -135,7 +142,7 @@ class Guest:
                 channel.shutdown_write()
                 return _collect(channel)
         except TimeoutError:
-            raise TooLate(f"the guest took more than {timeout:.0f} s for: {command}") from None
+            raise TooLate(f"the guest was silent for {timeout:.0f} s after: {command}") from None
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise Gone(f"the SSH connection was lost at {command!r}: {error or type(error).__name__}") from None
 

@@ -1,0 +1,102 @@
+"""The machine as QEMU's words."""
+
+import json
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.accelerator import TCG
+from harness.firmware import Ovmf
+from harness.hardware import DirectKernel, Hardware, arguments
+from harness.vm import VirtualMachine
+
+ID = uuid.UUID("12345678-9abc-def0-1122-334455667788")
+GEN1 = Hardware(
+    VirtualMachine("vm", 1, None, ID, uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)),
+    TCG,
+    Path("/run/disk, a.qcow2"),
+    ("-netdev", "tap,id=wire"),
+    dvd=Path("/run/dvd.iso"),
+)
+GEN2 = replace(
+    GEN1, vm=replace(GEN1.vm, generation=2), ovmf=Ovmf(Path("/code"), Path("/template")), variables=Path("/run/vars")
+)
+
+
+def words(hardware: Hardware, option: str) -> list[str]:
+    """Every value that follows this option."""
+    all_words = arguments(hardware)
+    return [value for name, value in zip(all_words, all_words[1:], strict=False) if name == option]
+
+
+def smbios(hardware: Hardware, number: int) -> str:
+    (found,) = (table for table in words(hardware, "-smbios") if table.startswith(f"type={number},"))
+    return found
+
+
+@pytest.mark.parametrize("hardware", [GEN1, GEN2])
+def test_is_azure_by_its_smbios(hardware: Hardware) -> None:
+    assert smbios(hardware, 3) == "type=3,manufacturer=Microsoft Corporation,asset=7783-7084-3265-9085-8269-3286-77"
+    assert smbios(hardware, 1) == f"type=1,manufacturer=Microsoft Corporation,product=Virtual Machine,uuid={ID}"
+    assert words(hardware, "-uuid") == [str(ID)]
+
+
+def test_hides_the_asset_tag_from_a_nocloud_guest() -> None:
+    assert "asset" not in smbios(replace(GEN2, on_azure=False), 3)
+    assert smbios(replace(GEN2, serial_number="ds=nocloud"), 1).endswith(",serial=ds=nocloud")
+
+
+def test_has_the_bios_strings_of_its_generation() -> None:
+    assert smbios(GEN1, 0) == "type=0,vendor=American Megatrends Inc.,version=090008 ,date=12/07/2018"
+    assert "Hyper-V UEFI Release v4.1" in smbios(GEN2, 0)
+
+
+def test_puts_a_gen1_disk_and_dvd_on_ide() -> None:
+    devices = words(GEN1, "-device")
+    assert words(GEN1, "-machine") == ["pc"]
+    assert "ide-hd,bus=ide.0,id=os-disk,drive=disk,bootindex=0" in devices
+    assert "ide-cd,bus=ide.1,id=dvd,drive=medium" in devices
+
+
+def test_puts_a_gen2_disk_and_dvd_on_scsi_behind_uefi() -> None:
+    devices = words(GEN2, "-device")
+    assert words(GEN2, "-machine") == ["q35,pflash0=code,pflash1=variables"]
+    assert "scsi-hd,bus=scsi.0,scsi-id=0,lun=0,id=os-disk,drive=disk,bootindex=0" in devices
+    assert "scsi-cd,bus=scsi.0,scsi-id=0,lun=2,id=dvd,drive=medium" in devices
+
+
+def test_passes_paths_whole_and_protects_what_is_not_the_runs_own() -> None:
+    nodes = {node["node-name"]: node for node in map(json.loads, words(GEN2, "-blockdev"))}
+    assert nodes["disk"]["file"]["filename"] == "/run/disk, a.qcow2"
+    assert {name: node["read-only"] for name, node in nodes.items()} == {
+        "code": True,
+        "variables": False,
+        "disk": False,
+        "medium": True,
+    }
+
+
+def test_has_an_empty_drive_without_a_medium() -> None:
+    assert "ide-cd,bus=ide.1,id=dvd" in words(replace(GEN1, dvd=None), "-device")
+
+
+def test_has_a_network_card_only_on_a_link() -> None:
+    card = f"virtio-net-pci,netdev=wire,mac={GEN1.vm.mac},romfile="
+    assert card in words(GEN1, "-device")
+    unlinked = arguments(replace(GEN1, link=()))
+    assert not any("netdev" in word or "virtio-net" in word for word in unlinked)
+    assert "-nodefaults" in unlinked
+
+
+def test_starts_a_kernel_past_the_boot_loader() -> None:
+    kernel = DirectKernel(Path("/k"), Path("/i"), "root=/dev/sda1 ci.ds=NoCloud")
+    assert arguments(replace(GEN1, kernel=kernel))[-6:] == [
+        *("-kernel", "/k", "-initrd", "/i"),
+        *("-append", "root=/dev/sda1 ci.ds=NoCloud"),
+    ]
+
+
+def test_takes_further_arguments_last() -> None:
+    assert arguments(replace(GEN1, extra=("-snapshot",)))[-1] == "-snapshot"
