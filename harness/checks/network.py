@@ -79,7 +79,7 @@ def cloud_init_may_set_the_host_name(tree: Tree) -> Complaints:
 
 @check("net.dhcp-timeout", severity="recommended", source="LISA dhcp", repair="Let it wait 300 seconds")
 def the_dhcp_client_is_patient(tree: Tree) -> Complaints:
-    """Azure's DHCP may answer late when many VMs start at once; a client that gives up leaves the VM without network."""
+    """DHCP may answer late when many VMs start at once; a client that gives up leaves the VM without network."""
     for path, number, line in configuration(tree, "/etc/dhcp/dhclient.conf", "/etc/dhcp/dhclient.d/*.conf"):
         if (found := re.match(r"timeout\s+(\d+)", line)) and int(found[1]) < 300:
             yield f"{path}:{number}: {line}"

@@ -18,7 +18,7 @@ def an_ssh_server_starts(tree: Tree) -> Complaints:
 
 @check("ssh.alive", source="Microsoft: certification FAQ; LISA", repair="Set ClientAliveInterval 180")
 def idle_sessions_are_kept_alive(tree: Tree) -> Complaints:
-    """Azure's load balancer drops connections that are idle for four minutes; certification asks for 1 to 235 seconds."""
+    """Azure's load balancer drops connections idle for four minutes; certification asks for 1 to 235 seconds."""
     value, path = read_sshd(tree).get("clientaliveinterval", ("0", "the built-in default"))
     seconds = _seconds(value)
     if not 0 < seconds < 236:
