@@ -40,7 +40,7 @@ STAGES = tuple(
         ("boot loader", r"Booting `|^error: .*(?:grub|file|device|disk)"),
         ("kernel", r"Linux version \d|EFI stub: |^\[ +\d+\.\d+\] (?!systemd|audit)"),
         ("initramfs", r"Run /init as init|Begin: |Loading, please wait|dracut-\w+|Running in initrd"),
-        ("systemd", r"systemd\[1\]: |^\[(?:  OK  |FAILED|DEPEND)\]|^Welcome to .*!$|^ +(?:Starting|Mounting) "),
+        ("systemd", r"systemd\[1\]: |^\[(?:  OK  |FAILED|DEPEND)\]|^Welcome to (?!GRUB).*!$|^ +(?:Starting|Mounting) "),
         ("cloud-init", r"cloud-init\[\d+\]|Cloud-init v\. "),
         ("login prompt", r"^\S+ login: "),
     )

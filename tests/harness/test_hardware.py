@@ -3,6 +3,7 @@
 import json
 import uuid
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ GEN2 = replace(
 def words(hardware: Hardware, option: str) -> list[str]:
     """Every value that follows this option."""
     all_words = arguments(hardware)
-    return [value for name, value in zip(all_words, all_words[1:], strict=False) if name == option]
+    return [value for name, value in pairwise(all_words) if name == option]
 
 
 def smbios(hardware: Hardware, number: int) -> str:
