@@ -9,7 +9,7 @@ The facts, by the names of the checks' parameters (one that cannot be had is lef
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from typing import Any
 from build.command import find
 from build.errors import CallerError
 from build.gpt import ESP, LINUX, LINUX_BOOT, MBR_ESP, MBR_LINUX, ROOT_ARM64, ROOT_X86_64, Partition
+from build.manifest import Manifest
 from harness.checks import all_checks
 from harness.checks.check import Check, judge
 from harness.diskfacts import DiskFacts, read_disk
@@ -30,7 +31,7 @@ from harness.grub import read_menu
 from harness.inference import infer
 from harness.kernels import read_initrds, read_kernels
 from harness.profile import Profile
-from harness.report import Report
+from harness.report import Report, Status, Verdict
 from harness.tree import FolderTree, Mounted, Tree, Unreadable
 
 PROGRAMS = ("debugfs", "mdir", "mcopy")
@@ -44,6 +45,8 @@ class Facts:
 
     known: dict[str, Any] = field(default_factory=dict)
     lacks: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """What is there and could not be read: never to be passed over in silence."""
 
     def add(self, name: str, value: Any, otherwise: str) -> None:
         """Keep a fact, or the reason why it is missing."""
@@ -70,7 +73,7 @@ def inspect(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kiln-inspect-")))
         facts = gather(target, scratch, {name: value for name, value in told.items() if value is not None})
-        verdicts = tuple(judge(offline_checks(only), facts.known, facts.lacks))
+        verdicts = tuple(judge(offline_checks(only), facts.known, facts.lacks)) + tuple(_unread(facts))
     profile: Profile = facts.known["profile"]
     return Report(
         image=str(target),
@@ -83,6 +86,19 @@ def inspect(
         seconds=round(time.monotonic() - begun, 3),
         notes=profile.inferred + tuple(sorted(set(facts.lacks.values()))),
     )
+
+
+def _unread(facts: Facts) -> Iterator[Verdict]:
+    """What could not be looked at is a finding: an image is never passed unseen."""
+    for name, reason in facts.unreadable.items():
+        yield Verdict(
+            f"inspect.{name}",
+            f"the {name} can be inspected",
+            Status.FAILED,
+            reason=reason,
+            why="What cannot be read offline is proven by booting it only.",
+            repair="Boot it: `./kiln verify`",
+        )
 
 
 def offline_checks(only: tuple[str, ...] = ()) -> tuple[Check, ...]:
@@ -123,10 +139,7 @@ def gather(target: Path, scratch: Path, told: Mapping[str, Any]) -> Facts:
     return facts
 
 
-def _manifest(path: Path) -> Any:
-    # Not at the top: an image without a manifest is inspected without the module that reads one.
-    from build.manifest import Manifest
-
+def _manifest(path: Path) -> Manifest | None:
     return Manifest.load(path) if path.is_file() else None
 
 
@@ -146,6 +159,7 @@ def _read_esp(facts: Facts, disk: DiskFacts, scratch: Path) -> None:
         facts.add("esp", esp, "there is no EFI system partition")
     except Unreadable as broken:
         facts.add("esp", None, broken.what)
+        facts.unreadable["esp"] = broken.what
 
 
 def _read_root(facts: Facts, disk: DiskFacts, scratch: Path) -> None:
@@ -153,18 +167,20 @@ def _read_root(facts: Facts, disk: DiskFacts, scratch: Path) -> None:
     if disk.table is None:
         reason = f"the disk has no readable partition table ({disk.table_problem or disk.container})"
         facts.lacks |= dict.fromkeys(("tree", "root"), reason)
+        facts.unreadable["root"] = reason
         return
     trees, reasons = _linux_trees(disk, scratch)
     rooted = [number for number, tree in trees.items() if tree.exists("/etc/fstab") or tree.exists("/etc/os-release")]
     if not rooted:
         why = "; ".join(reasons) or "no partition holds a Linux root"
-        facts.lacks |= dict.fromkeys(("tree", "root"), f"the root file system cannot be inspected: {why}")
+        facts.unreadable["root"] = f"the root file system cannot be inspected: {why}"
+        facts.lacks |= dict.fromkeys(("tree", "root"), facts.unreadable["root"])
         return
     number = rooted[0]
     facts.add("root", disk.filesystems[number], "")
     facts.add("tree", _with_boot(trees, number, disk.filesystems), "")
     if reasons:
-        facts.lacks["part of the disk"] = "; ".join(reasons)
+        facts.unreadable["other partitions"] = "; ".join(reasons)
 
 
 def _linux_trees(disk: DiskFacts, scratch: Path) -> tuple[dict[int, Tree], list[str]]:
@@ -216,7 +232,10 @@ def _read_tree(facts: Facts, scratch: Path) -> None:
         return
     kernels = read_kernels(tree)
     facts.add("kernels", kernels, "the image has no kernel")
-    facts.add("initrds", *(read_initrds(tree, kernels, scratch) if kernels else (None, "the image has no kernel")))
+    try:
+        facts.add("initrds", read_initrds(tree, kernels or {}, scratch), "the image has no initramfs")
+    except Unreadable as broken:
+        facts.unreadable["initramfs"] = facts.lacks["initrds"] = broken.what
     menu = read_menu(tree)
     facts.add("grub", menu, "the image has no grub.cfg")
     facts.add(

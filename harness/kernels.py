@@ -63,23 +63,20 @@ def initrd_path(tree: Tree, version: str) -> str:
     return next((f"/boot/{name}" for name in names if tree.is_file(f"/boot/{name}")), "")
 
 
-def read_initrds(tree: Tree, kernels: Mapping[str, Kernel], scratch: Path) -> tuple[Mapping[str, Initrd] | None, str]:
-    """The initramfs of each kernel that has one, by version; and why there is none to judge."""
-    found, problems = {}, []
-    for version in kernels:
-        if not (path := initrd_path(tree, version)):
-            continue
-        try:
-            found[version] = _read(tree, path, scratch)
-        except Unreadable as broken:
-            problems.append(f"{path}: {broken.what}")
-    if problems:
-        return None, "; ".join(problems)
-    return found or None, "" if found else "the image has no initramfs"
+def read_initrds(tree: Tree, kernels: Mapping[str, Kernel], scratch: Path) -> Mapping[str, Initrd] | None:
+    """The initramfs of each kernel that has one, by version; None where none has.
+
+    Raises Unreadable where one is there and cannot be read.
+    """
+    found = {version: _read(tree, path, scratch) for version in kernels if (path := initrd_path(tree, version))}
+    return found or None
 
 
 def _read(tree: Tree, path: str, scratch: Path) -> Initrd:
     with tempfile.NamedTemporaryFile(dir=scratch) as copy:
         copy.write(tree.read_bytes(path, _LARGEST_INITRD))
         copy.flush()
-        return read_initrd(Path(copy.name), keep=("conf/*", "etc/cmdline.d/*"))
+        try:
+            return read_initrd(Path(copy.name), keep=("conf/*", "etc/cmdline.d/*"))
+        except Unreadable as broken:
+            raise Unreadable(f"{path}: {broken.what}", broken.hint) from None

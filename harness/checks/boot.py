@@ -3,11 +3,11 @@
 import posixpath
 import re
 
-from build.gpt import BIOS_BOOT, SECTOR
+from build.gpt import BIOS_BOOT, ESP, MBR_ESP, SECTOR
 from harness.checks.check import Complaints, check
 from harness.diskfacts import DiskFacts
 from harness.filesystem import FileSystem
-from harness.grub import Entry, Menu, parse
+from harness.grub import FOLDERS, Entry, Menu, parse, read_menu
 from harness.initrd import Initrd
 from harness.profile import GENERATION_1, GENERATION_2, X86_64, Profile
 from harness.tree import Tree
@@ -18,7 +18,6 @@ _LARGEST_LOADER = 16 << 20
 _CORE_SEGMENT = 0x820
 _PREFIX = re.compile(rb"\x03\0\0\0.{4}((?:\([^)\0]*\))?/[\w/.+-]+)\0", re.DOTALL)
 """GRUB's module of type "prefix" (grub/kernel.h: OBJ_TYPE_PREFIX), 8 bytes of head and the path."""
-_TIMEOUT_KEEPS = ("countdown", "menu")
 
 
 @check("grub.bios-code", source="GRUB manual, BIOS installation", repair="Install GRUB for i386-pc", when=GENERATION_1)
@@ -75,14 +74,11 @@ def the_firmware_finds_a_loader(esp: Tree, profile: Profile) -> Complaints:
 @check("efi.esp", source="Microsoft: Generation 2 VMs", repair="Make an EFI system partition", when=GENERATION_2)
 def there_is_an_efi_partition(disk: DiskFacts) -> Complaints:
     """Generation 2 is UEFI: without an EFI system partition there is nothing that it could start."""
-    kinds = [disk.filesystems[one.number].kind for one in disk.partitions if one.type in _ESP_TYPES]
+    kinds = [disk.filesystems[one.number].kind for one in disk.partitions if one.type in (ESP, MBR_ESP)]
     if not kinds:
         yield "no partition has the type of an EFI system partition"
     elif "vfat" not in kinds:
         yield "the EFI system partition holds no FAT file system"
-
-
-_ESP_TYPES = ("C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EF")
 
 
 @check("efi.cfg-path", source="GRUB manual; shim", repair="Put a stub grub.cfg at that place", when=GENERATION_2)
@@ -123,6 +119,16 @@ def _stub_leads_on(path: str, text: str, tree: Tree, root: FileSystem) -> Compla
 
 def _is_uuid(word: str) -> bool:
     return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", word) is not None
+
+
+@check("grub.menu", source="GRUB manual", repair="Run the image's own update-grub or grub2-mkconfig")
+def there_is_a_menu(disk: DiskFacts, tree: Tree) -> Complaints:
+    """Without a menu GRUB stops at its prompt. (Boot loaders other than GRUB are not followed yet.)"""
+    menu = read_menu(tree)
+    if menu is None:
+        yield f"the image has neither {' nor '.join(f'{folder}/grub.cfg' for folder in FOLDERS)}"
+    elif menu.default is None:
+        yield f"{menu.path} has no entry"
 
 
 @check("grub.kernel", source="GRUB manual", repair="Run the image's own update-grub or grub2-mkconfig")

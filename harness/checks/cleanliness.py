@@ -96,8 +96,7 @@ def _unit_text(tree: Tree, unit: str) -> str:
 @check("clean.dhcp", source=DEPROVISION, repair="Delete that file", when=GENERALIZED)
 def no_dhcp_lease_is_left(tree: Tree) -> Complaints:
     """A client that finds a lease asks for the build machine's address first, and waits."""
-    for path in _with_content(tree, *LEASES):
-        yield path
+    yield from _with_content(tree, *LEASES)
 
 
 @check("clean.ci-state", source=DEPROVISION, repair="Run `cloud-init clean --logs --seed`", when=GENERALIZED)

@@ -42,7 +42,8 @@ def _pulled_in(tree: Tree, *units: str) -> bool:
 @check("ci.datasource", source=DOCUMENTED, repair="Write datasource_list: [ Azure ] to cloud.cfg.d", when=PROVISIONS)
 def cloud_init_asks_azure_alone(tree: Tree) -> Complaints:
     """Other sources cost time on each boot, and let whoever attaches a disc or answers an address provision the VM."""
-    found, where = (), "no file"
+    found: tuple[str, ...] = ()
+    where = "no file"
     for path in (path for pattern in CONFIGURATION for path in tree.glob(pattern)):
         if names := datasources(tree.read_text(path)):
             found, where = names, path

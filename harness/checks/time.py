@@ -3,7 +3,7 @@
 import re
 
 from harness.checks.check import Complaints, check
-from harness.etc import configuration, is_enabled, is_masked
+from harness.etc import configuration, is_enabled
 from harness.tree import Tree
 
 DOCUMENTED = "Microsoft: Time sync for Linux VMs"
@@ -28,9 +28,9 @@ def the_clock_follows_the_host(tree: Tree) -> Complaints:
 @check("time.no-ntp-race", severity="recommended", source=DOCUMENTED, repair="Disable systemd-timesyncd")
 def one_program_sets_the_clock(tree: Tree) -> Complaints:
     """Two programs that set the clock pull it to and fro."""
-    if is_enabled(tree, "chrony.service", "chronyd.service") and is_enabled(tree, "systemd-timesyncd.service"):
-        if not is_masked(tree, "systemd-timesyncd.service"):
-            yield "chrony and systemd-timesyncd are both enabled"
+    chrony = is_enabled(tree, "chrony.service", "chronyd.service")
+    if chrony and is_enabled(tree, "systemd-timesyncd.service"):
+        yield "chrony and systemd-timesyncd are both enabled"
 
 
 @check("time.utc", severity="recommended", source="vendors' images", repair="Link /etc/localtime to UTC")

@@ -1,0 +1,55 @@
+"""A report as text for a terminal: what failed first and what to do about it, then a count."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from harness.report import Report, Status, Verdict
+
+_MOST_EVIDENCE = 3
+
+
+def print_report(report: Report, console: Console, everything: bool = False) -> None:
+    """Print the findings, required ones first; with `everything` also what passed, and why the rest was skipped."""
+    console.print(f"[bold]{escape(report.image)}[/]: {escape(report.machine.get('profile', ''))}", highlight=False)
+    for note in report.notes:
+        console.print(Text(f"  {note}", style="dim"))
+    failed = [verdict for verdict in report.verdicts if verdict.status is Status.FAILED]
+    for verdict in sorted(failed, key=lambda one: (one.severity != "required", one.id)):
+        _finding(verdict, console)
+    if everything:
+        _rest(report.verdicts, console)
+    console.print(Text(summary(report)), style="bold red" if not report.passed else "bold green", highlight=False)
+
+
+def summary(report: Report) -> str:
+    """The report in one line."""
+    failed = Counter(verdict.severity for verdict in report.verdicts if verdict.status is Status.FAILED)
+    counts = Counter(verdict.status for verdict in report.verdicts)
+    word = "passed" if report.passed else "failed"
+    return (
+        f"{word}: {failed['required']} required and {failed['recommended']} recommended findings, "
+        f"{counts[Status.PASSED]} passed, {counts[Status.SKIPPED]} skipped ({report.seconds:.1f} s)"
+    )
+
+
+def _finding(verdict: Verdict, console: Console) -> None:
+    style = "bold red" if verdict.severity == "required" else "yellow"
+    console.print(Text.assemble((f"{verdict.severity:<11} ", style), (verdict.id, "bold")), highlight=False)
+    seen = verdict.evidence or (verdict.reason,)
+    for line in seen[:_MOST_EVIDENCE]:
+        console.print(Text(f"    {line}"))
+    if len(seen) > _MOST_EVIDENCE:
+        console.print(Text(f"    and {len(seen) - _MOST_EVIDENCE} more"))
+    console.print(Text(f"    → {verdict.repair}", style="cyan"))
+
+
+def _rest(verdicts: Iterable[Verdict], console: Console) -> None:
+    for verdict in verdicts:
+        if verdict.status is Status.PASSED:
+            console.print(Text(f"passed      {verdict.id}: {verdict.title}", style="green"))
+        elif verdict.status is Status.SKIPPED:
+            console.print(Text(f"skipped     {verdict.id}: {verdict.reason}", style="dim"))
