@@ -29,6 +29,8 @@ FOREVER: Final = b"\xff" * 4
 NODE_NAME: Final = b"KILNHOST01"
 PATIENCE: Final = 2.0
 """Seconds that dnsmasq has for an answer; without ping it needs milliseconds."""
+BACKOFF: Final = 0.1
+"""Seconds of rest after a crash, lest a dead interface fill the journal."""
 UNANSWERED: Final = ("RELEASE", "DECLINE")
 
 
@@ -158,26 +160,21 @@ def _listen(interface: str) -> socket.socket:
 
 
 def _loop(
-    listening: socket.socket,
-    sending: socket.socket,
-    host: AzureHost,
-    answer: Answer,
-    stopping: threading.Event,
+    listening: socket.socket, sending: socket.socket, host: AzureHost, answer: Answer, stopping: threading.Event
 ) -> None:
     while not stopping.is_set():
         try:
-            data = listening.recv(65535)
-        except TimeoutError:
-            continue
-        try:
-            message = decode(data)
+            message = decode(listening.recv(65535))
             reply = answer(message) if message.op == 1 else None
             if reply is not None:
                 sending.send(frame(reply, sending.getsockname()[4]))
+        except TimeoutError:
+            continue
         except MalformedMessage as broken:
             host.journal.add("dhcp", "malformed", reason=str(broken))
         except Exception as broken:  # a fault's own fault must not end the service, nor pass in silence
             host.journal.add("dhcp", "crash", reason=f"{type(broken).__name__}: {broken}")
+            stopping.wait(BACKOFF)
 
 
 def frame(answer: Message, source: bytes) -> bytes:

@@ -1,0 +1,153 @@
+"""The metadata service."""
+
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.azure.host import AzureHost
+from harness.azure.http import Request, Response
+from harness.azure.imds import imds
+from harness.azure.instance import INTRODUCED, VERSIONS, instance
+from tests.harness.azure.machines import GENERALIZED, KEY, SPECIALIZED
+
+METADATA = {"Metadata": "true"}
+NEWEST = "api-version=2025-04-07"
+
+
+def ask(target: str, vm: Any = GENERALIZED, strict: bool = False, method: str = "GET", **headers: str) -> Response:
+    request = Request.to(method, f"/metadata/{target}", headers or METADATA)
+    return imds(AzureHost(vm), strict)(request)
+
+
+def document(version: str = "2025-04-07", vm: Any = GENERALIZED, strict: bool = False) -> Any:
+    return json.loads(ask(f"instance?api-version={version}", vm, strict).body)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_answers_every_version(version: str) -> None:
+    assert document(version)["compute"]["vmId"] == str(GENERALIZED.vm_id)
+
+
+def test_lists_its_versions_without_being_asked_for_one() -> None:
+    assert json.loads(ask("versions").body) == {"apiVersions": list(VERSIONS)}
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "headers", "status", "message"),
+    [
+        (f"instance?{NEWEST}", "GET", {"Accept": "*/*"}, 400, "Required metadata header"),
+        (f"instance?{NEWEST}", "GET", {"Metadata": "false"}, 400, "Required metadata header"),
+        ("versions", "GET", {"Accept": "*/*"}, 400, "Required metadata header"),
+        (f"instance?{NEWEST}", "GET", {**METADATA, "X-Forwarded-For": "10.0.0.9"}, 400, "forwarded"),
+        (f"instance?{NEWEST}", "POST", METADATA, 405, "Method not allowed"),
+        ("instance", "GET", METADATA, 400, "api-version"),
+        ("instance?api-version=2017-01-01", "GET", METADATA, 400, "api-version"),
+        (f"instance?{NEWEST}&{NEWEST}", "GET", METADATA, 400, "more than once"),
+        (f"instance/compute/nothing?{NEWEST}", "GET", METADATA, 404, "Not found"),
+        (f"instance/network/interface/1?{NEWEST}", "GET", METADATA, 404, "Not found"),
+        (f"instance/network/interface/-1?{NEWEST}", "GET", METADATA, 404, "Not found"),
+        (f"instance/compute/name/x?{NEWEST}&format=text", "GET", METADATA, 404, "Not found"),
+        (f"instance/extended?{NEWEST}", "GET", METADATA, 404, "Not found"),
+        (f"instancex?{NEWEST}", "GET", METADATA, 404, "Not found"),
+        (f"attested/document?{NEWEST}", "GET", METADATA, 404, "Not found"),
+        (f"instance/compute/name?{NEWEST}", "GET", METADATA, 400, "format=text"),
+        (f"instance?{NEWEST}&format=yaml", "GET", METADATA, 400, "format"),
+        ("identity/oauth2/token?api-version=2018-02-01&resource=x", "GET", METADATA, 400, "invalid_request"),
+    ],
+)
+def test_refuses_what_azure_refuses(
+    target: str, method: str, headers: dict[str, str], status: int, message: str
+) -> None:
+    answer = ask(target, method=method, **headers)
+    assert (answer.status, message in answer.body.decode()) == (status, True)
+
+
+def test_names_newest_versions_when_it_refuses_one() -> None:
+    told = json.loads(ask("instance?api-version=2099-01-01").body)
+    assert told["newest-versions"] == ["2025-04-07", "2024-07-17", "2024-03-15"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("compute/name", "vm-alpha"),
+        ("compute/userData", base64.b64encode(b"#cloud-config\n{}\n").decode()),
+        ("compute/customData", ""),
+        ("compute/osProfile/disablePasswordAuthentication", "true"),
+        ("compute/publicKeys", "0/"),
+        ("compute/publicKeys/0/keyData", KEY),
+        ("compute/tags", "purpose:test;owner:kiln"),
+        ("network/interface/0/macAddress", "6045BD000004"),
+        ("network/interface/0/ipv4/ipAddress/0/privateIpAddress", "10.0.0.4"),
+        ("network/interface/0", "ipv4/\nipv6/\nmacAddress"),
+        ("", "compute/\nnetwork/"),
+    ],
+)
+def test_gives_nodes_as_text(path: str, text: str) -> None:
+    answer = ask(f"instance/{path}?{NEWEST}&format=text")
+    assert (answer.status, answer.body.decode()) == (200, text)
+
+
+def test_gives_part_of_the_document() -> None:
+    assert json.loads(ask(f"instance/network/interface/0/?{NEWEST}").body) == document()["network"]["interface"][0]
+
+
+def test_tells_more_when_asked_for_extended() -> None:
+    told = json.loads(ask("instance?api-version=2021-08-01&extended=true").body)
+    assert told["extended"] == {"compute": {"hasCustomData": True, "ppsType": "None"}}
+
+
+def test_holds_strings_alone() -> None:
+    def leaves(node: Any) -> list[Any]:
+        if isinstance(node, dict):
+            return [leaf for child in node.values() for leaf in leaves(child)]
+        return [leaf for child in node for leaf in leaves(child)] if isinstance(node, list) else [node]
+
+    assert {type(leaf) for leaf in leaves(document())} == {str}
+
+
+def test_knows_no_profile_of_a_specialized_machine() -> None:
+    compute = document(vm=SPECIALIZED)["compute"]
+    assert "osProfile" not in compute
+    assert (compute["publicKeys"], compute["userData"]) == ([], "")
+
+
+def test_swaps_the_identity_of_generation_1() -> None:
+    vm = replace(GENERALIZED, generation=1)
+    assert document(vm=vm)["compute"]["vmId"] == "22221111-3333-4444-5555-666677778888"
+
+
+@pytest.mark.parametrize(
+    ("version", "missing", "present"),
+    [
+        ("2017-03-01", "network", "compute"),
+        ("2019-06-01", "compute/osProfile", "compute/storageProfile"),
+        ("2020-07-15", "compute/osProfile/disablePasswordAuthentication", "compute/osProfile/computerName"),
+        ("2020-12-01", "compute/userData", "compute/priority"),
+        ("2021-08-01", "compute/physicalZone", "compute/userData"),
+    ],
+)
+def test_hides_newer_fields_in_strict_mode(version: str, missing: str, present: str) -> None:
+    def has(path: str, strict: bool) -> bool:
+        node = document(version, strict=strict)
+        for key in path.split("/"):
+            if key not in node:
+                return False
+            node = node[key]
+        return True
+
+    assert has(missing, strict=False)
+    assert not has(missing, strict=True)
+    assert has(present, strict=True)
+
+
+def test_introduces_only_fields_that_exist() -> None:
+    whole = instance(GENERALIZED)
+    for path in (path for paths in INTRODUCED.values() for path in paths):
+        node: Any = whole
+        for key in path.split("/"):
+            node = node[key]
+    assert set(INTRODUCED) <= set(VERSIONS)
