@@ -1,18 +1,25 @@
 """The recipe: everything that differs from one distribution or release to the next, as plain values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+
+PROVISIONERS = ("cloud-init", "waagent", "none")
+KINDS = ("generalized", "specialized")
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A package archive: `url` holds `suites`, whose release files are signed by keys of `keyring` (in the tools tree)."""
+    """A package archive. Its suites' release files are signed by keys of `keyring`, a file of the tools tree.
+
+    `sibling` is what a private mirror's URL gets appended for this archive: mirrors keep a distribution's security
+    archive beside the main one.
+    """
 
     url: str
     suites: tuple[str, ...]
     components: tuple[str, ...]
     keyring: str
+    sibling: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,16 +36,32 @@ class Grub:
     """Where a distribution keeps GRUB's parts, as paths in the image."""
 
     folder: str
-    """Where GRUB's configuration and BIOS modules lie: /boot/grub or /boot/grub2."""
+    """GRUB's configuration and BIOS modules: /boot/grub or /boot/grub2."""
     bios_modules: str
-    """The folder of the i386-pc modules that core.img is made from; core.img and modules must be of one build."""
+    """The i386-pc modules that core.img is made from; core.img and modules must be of one build."""
     mkimage: str
     mkconfig: str
+    mkconfig_library: str
     shim: str
     grub_efi: str
     mok_manager: str
     vendor: str
     """The folder below EFI/ that is built into the signed GRUB, where it looks for its configuration."""
+
+
+@dataclass(frozen=True)
+class Provisioning:
+    """What one way of provisioning adds to an image.
+
+    `services` are enabled by name since an image must not depend on a package's preset, `only_generalized` those that
+    provision and so have no place in a specialized image; `agent_settings` are keys of waagent.conf and their values.
+    """
+
+    packages: tuple[str, ...] = ()
+    files: tuple[TextFile, ...] = ()
+    services: tuple[str, ...] = ()
+    only_generalized: tuple[str, ...] = ()
+    agent_settings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,31 +74,38 @@ class Recipe:
     title: str
     family: str
     arch: str
-    stable: bool
+    default: bool
+    """Whether this is the release that the distribution's bare name means: its newest stable one."""
     end_of_support: str
-    """ISO date until which the distribution fixes security holes."""
+    """ISO date until which the distribution itself fixes security holes."""
     archives: tuple[Archive, ...]
-    image_archives: tuple[TextFile, ...]
-    """The image's own sources: neither mirror nor proxy of the build stays in it."""
     packages: tuple[str, ...]
     """What every image of this recipe holds, whatever its boot loaders and its provisioner."""
-    gen1_packages: tuple[str, ...]
-    gen2_packages: tuple[str, ...]
-    provisioner_packages: Mapping[str, tuple[str, ...]]
+    boot_packages: Mapping[str, tuple[str, ...]]
+    """Boot loaders by generation: "1", "2" or "both"."""
+    debconf: tuple[str, ...]
+    """Answers for packages that would ask, one line each: owner, question, type, value."""
+    early_files: tuple[TextFile, ...]
+    """Written before the packages, whose scripts read them: the initramfs is made with them."""
     files: tuple[TextFile, ...]
-    provisioner_files: Mapping[str, tuple[TextFile, ...]]
+    provisioning: Mapping[str, Provisioning]
+    specialized: Provisioning
+    """What a specialized image adds after its provisioner's part."""
     services: tuple[str, ...]
-    """Units enabled in every image."""
-    masked: tuple[str, ...]
-    agent_service: str
     cmdline: tuple[str, ...]
-    initramfs: str
+    """Kernel arguments besides root=."""
+    grub_defaults: TextFile
+    """The settings that grub-mkconfig reads; {cmdline} stands for the kernel arguments."""
     grub: Grub
     ext4_features: str
-    """Passed to mke2fs -O: the features that this release's kernel and GRUB both read."""
-    sudo_group: str
-    expected: Mapping[str, Any] = field(default_factory=dict)
-    """What checks expect of this recipe where it differs: facts for the manifest, never code."""
+    """Passed to mke2fs -O: features that this release's kernel, fsck and GRUB all know."""
+    admin_groups: tuple[str, ...]
+    """Groups of a specialized image's administrator."""
     esp_mib: int = 124
     size: int = 30 << 30
     """Virtual size of the disk in bytes."""
+
+    @property
+    def name(self) -> str:
+        """How people call it: distribution and release."""
+        return f"{self.distro}-{self.release}"

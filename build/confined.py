@@ -1,0 +1,128 @@
+"""Calling a function of ours in namespaces of its own, which end with their parent.
+
+The parent starts this module again behind the words that make the namespaces. It hands the request over in a memory
+file and holds the write end of a pipe, the lifeline: when the parent ends, however it ends, the pipe closes, the first
+process inside leaves, and where it is the first of a process namespace the kernel kills all others in it.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from build import errors
+from build.errors import KilnError
+
+PROJECT = Path(__file__).resolve().parent.parent
+STOP = b"s"
+"""On the lifeline: end in good order."""
+INTERRUPTED = 130
+
+
+def call(namespaces: Sequence[str], module: str, request: Mapping[str, Any]) -> int:
+    """Call `main(request)` of `module` behind the words `namespaces`, and return the exit status that it returns.
+
+    Its output goes to ours. A KilnError that it raises is raised here again; Ctrl-C reaches it once as
+    KeyboardInterrupt (status 130), a second one ends everything at once.
+    """
+    letter, reply = _memory_file(json.dumps(request).encode()), _memory_file(b"")
+    inside, lifeline = os.pipe()
+    descriptors = (inside, letter, reply)
+    command = [*namespaces, sys.executable, "-m", "build.confined", module, *map(str, descriptors)]
+    path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    try:
+        child = subprocess.Popen(command, pass_fds=descriptors, env={**os.environ, "PYTHONPATH": path})
+        os.close(inside)
+        status = _attend(child, lifeline)
+        _raise_again(os.pread(reply, 1 << 20, 0))
+        return status
+    finally:
+        for descriptor in (letter, reply, lifeline):
+            os.close(descriptor)
+
+
+def _memory_file(content: bytes) -> int:
+    descriptor = os.memfd_create("kiln")
+    os.pwrite(descriptor, content, 0)
+    return descriptor
+
+
+def _attend(child: "subprocess.Popen[bytes]", lifeline: int) -> int:
+    """Wait for the child's end; the first Ctrl-C asks it to end, the second kills it."""
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(lifeline, STOP)
+    try:
+        return child.wait()
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _raise_again(reply: bytes) -> None:
+    """Raise the KilnError that the child wrote down, if it did."""
+    if not reply:
+        return
+    told = json.loads(reply)
+    kind = getattr(errors, told["class"])
+    assert issubclass(kind, KilnError)
+    raise kind(told["what"], told["hint"])
+
+
+def main(module: str, inside: int, letter: int, reply: int) -> int:
+    """The child's side: the first process of its namespaces."""
+    os.set_inheritable(inside, False)
+    threading.Thread(target=_hold_on, args=(inside, _once_interrupted()), daemon=True).start()
+    try:
+        request = json.loads(os.pread(letter, os.fstat(letter).st_size, 0))
+        return int(importlib.import_module(module).main(request) or 0)
+    except KilnError as error:
+        kind = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+        os.pwrite(reply, json.dumps({"class": kind, "what": error.what, "hint": error.hint}).encode(), 0)
+        return error.status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit:
+        raise
+    except BaseException:  # the namespace's first process must not print its traceback after its output is gone
+        traceback.print_exc()
+        return errors.Bug.status
+
+
+def _once_interrupted() -> Callable[[], None]:
+    """Make the first of Ctrl-C, SIGTERM and a stop on the lifeline a KeyboardInterrupt; later ones do nothing.
+
+    A terminal's Ctrl-C reaches us by itself and by the parent: the second must not cut the tidying up short.
+    """
+    seen = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        if not seen.is_set():
+            seen.set()
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    me = threading.main_thread().ident or 0
+    return lambda: signal.pthread_kill(me, signal.SIGINT)  # to the thread that may sleep, not the one that calls
+
+
+def _hold_on(lifeline: int, stop: Callable[[], None]) -> None:
+    """Leave at once, and all in the namespace with us, when the parent is gone."""
+    while os.read(lifeline, 1):
+        stop()
+    os._exit(errors.Bug.status)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], *(int(descriptor) for descriptor in sys.argv[2:])))

@@ -1,0 +1,1 @@
+"""Package families: what a package manager does, once for every distribution that has it."""

@@ -1,0 +1,144 @@
+"""The disk itself: table and file systems, written into one sparse file without a loop device or a mount."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from build.grub import STUB
+from build.layout import MIB, Layout
+from build.workspace import Workspace
+from distros.recipe import Grub
+
+CHUNK = MIB
+MKE2FS = "/usr/sbin/mke2fs"
+
+
+@dataclass(frozen=True)
+class WriteFstab:
+    """Mounts by UUID: device names differ between Azure's disk controllers."""
+
+    layout: Layout
+
+    def describe(self) -> str:
+        """What a plan shows."""
+        return "Write /etc/fstab by UUID"
+
+    def run(self, work: Workspace) -> None:
+        """The root file system grows to its partition when it is mounted (x-systemd.growfs)."""
+        lines = [f"UUID={self.layout.root_uuid} / ext4 discard,errors=remount-ro,x-systemd.growfs 0 1"]
+        if self.layout.esp:
+            work.path("/boot/efi").mkdir(exist_ok=True)
+            serial = f"{self.layout.esp_serial[:4]}-{self.layout.esp_serial[4:]}"
+            lines.append(f"UUID={serial} /boot/efi vfat umask=0077 0 1")
+        work.write("/etc/fstab", "\n".join(lines) + "\n")
+
+
+@dataclass(frozen=True)
+class PartitionDisk:
+    """A sparse disk of the wanted size with its partition table."""
+
+    layout: Layout
+
+    def describe(self) -> str:
+        """What a plan shows."""
+        slots = [slot.name for slot in (self.layout.bios, self.layout.esp, self.layout.root) if slot]
+        return f"Make a disk of {self.layout.size // MIB} MiB: {self.layout.label.upper()} with {', '.join(slots)}"
+
+    def run(self, work: Workspace) -> None:
+        """An earlier attempt's disk is dropped."""
+        work.disk.unlink(missing_ok=True)
+        with work.disk.open("wb") as disk:
+            disk.truncate(self.layout.size)
+        work.tool("/usr/sbin/sfdisk", "--quiet", "--no-tell-kernel", work.disk, text=self.layout.script())
+
+
+@dataclass(frozen=True)
+class FillRoot:
+    """The root file system, made from the tree in one go."""
+
+    layout: Layout
+    features: str
+
+    def describe(self) -> str:
+        """What a plan shows."""
+        return f"Make the root file system (ext4) of {self.layout.root.size // MIB} MiB from the tree"
+
+    def run(self, work: Workspace) -> None:
+        """The disk's blocks read as zeros: neither inode tables nor journal need writing, now or at first mount."""
+        root = self.layout.root
+        options = f"offset={root.start},hash_seed={self.layout.root_uuid},lazy_itable_init=0,lazy_journal_init=1"
+        work.tool(
+            MKE2FS,
+            "-q",
+            "-F",
+            "-t",
+            "ext4",
+            "-b",
+            "4096",
+            "-L",
+            "root",
+            "-U",
+            self.layout.root_uuid,
+            "-O",
+            self.features,
+            "-E",
+            options,
+            "-d",
+            work.tree,
+            work.disk,
+            f"{root.size // 1024}k",
+        )
+
+
+@dataclass(frozen=True)
+class FillEsp:
+    """The EFI system partition: the signed loaders on the removable path, which Azure starts, and in their own folder."""
+
+    layout: Layout
+    grub: Grub
+
+    def describe(self) -> str:
+        """What a plan shows."""
+        return "Make the EFI system partition with the signed shim and GRUB"
+
+    def run(self, work: Workspace) -> None:
+        """Empty blocks are left as holes."""
+        esp = self.layout.esp
+        assert esp is not None
+        image = work.file("esp.img")
+        image.unlink(missing_ok=True)
+        with image.open("wb") as file:
+            file.truncate(esp.size)
+        fat = ("/usr/sbin/mkfs.vfat", "-F", "32", "--invariant", "-i", self.layout.esp_serial, "-n", "UEFI")
+        work.tool(*fat, image)
+        self._copy(work, image)
+        _lay(image, work.disk, esp.start)
+        image.unlink()
+
+    def _copy(self, work: Workspace, image: Path) -> None:
+        vendor = f"EFI/{self.grub.vendor}"
+        stub = work.file("grub-stub.cfg")
+        stub.write_text(STUB.format(uuid=self.layout.root_uuid, folder=self.grub.folder))
+        shim, grub, mok = (work.path(path) for path in (self.grub.shim, self.grub.grub_efi, self.grub.mok_manager))
+        work.tool("/usr/bin/mmd", "-i", image, "::EFI", "::EFI/BOOT", f"::{vendor}")
+        for source, target in (
+            (shim, "EFI/BOOT/BOOTX64.EFI"),
+            (grub, "EFI/BOOT/grubx64.efi"),
+            (mok, "EFI/BOOT/mmx64.efi"),
+            (shim, f"{vendor}/shimx64.efi"),
+            (grub, f"{vendor}/grubx64.efi"),
+            (mok, f"{vendor}/mmx64.efi"),
+            (stub, f"{vendor}/grub.cfg"),
+        ):
+            work.tool("/usr/bin/mcopy", "-i", image, source, f"::{target}")
+
+
+def _lay(source: Path, disk: Path, at: int) -> None:
+    """Copy a file into the disk at this byte, leaving its zeros out."""
+    with source.open("rb") as file, disk.open("r+b") as target:
+        zeros = bytes(CHUNK)
+        position = at
+        while block := file.read(CHUNK):
+            if block != zeros[: len(block)]:
+                target.seek(position)
+                target.write(block)
+            position += len(block)

@@ -1,0 +1,141 @@
+"""The plan: what a build does, top to bottom, as steps that are plain values.
+
+A step's id covers everything before it, the signed state of the archives included: the same id means the same tree.
+Nothing random and no path of this machine is in a step.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from build.archive import Release
+from build.configure import AddAdministrator, EnableServices, NameMachine, Seal, SetAgentOptions, WriteFiles
+from build.families.apt import AptPackages
+from build.filesystems import FillEsp, FillRoot, PartitionDisk, WriteFstab
+from build.grub import ConfigureGrub, InstallBiosModules, WriteBiosLoader
+from build.layout import Layout, lay_out
+from build.workspace import Workspace
+from distros.recipe import Provisioning, Recipe, TextFile
+
+GENERATIONS = {"1": (1,), "2": (2,), "both": (1, 2)}
+
+
+class Step(Protocol):
+    """One step: a value that can do itself, twice with the same result as once."""
+
+    def describe(self) -> str:
+        """One line for people: what it does."""
+
+    def run(self, work: Workspace) -> None:
+        """Do it. Must end in the same state when an earlier attempt was cut off."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the caller chose: generation "1", "2" or "both", kind, provisioner, and the disk's size in bytes.
+
+    `hostname`, `admin` and `ssh_key` (a public key line) belong to a specialized image alone.
+    """
+
+    generation: str
+    kind: str
+    provisioner: str
+    size: int
+    hostname: str = ""
+    admin: str = ""
+    ssh_key: str = ""
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """A build that could be run: the image's name, its layout and its steps."""
+
+    image: str
+    layout: Layout
+    steps: tuple[Step, ...]
+    epoch: int
+
+    @property
+    def id(self) -> str:
+        """The last step's id, which stands for the whole build."""
+        return (*ids(self.steps, self.epoch),)[-1]
+
+
+def image_name(recipe: Recipe, choices: Choices) -> str:
+    """The name of the image's folder: what tells it apart from its siblings, and no more."""
+    kind = "-specialized" if choices.kind == "specialized" else ""
+    provisioner = "" if choices.provisioner == "cloud-init" else f"-{choices.provisioner}"
+    return f"{recipe.name}-gen{choices.generation}{kind}{provisioner}-{recipe.arch}"
+
+
+def ids(steps: Iterable[Step], epoch: int) -> Iterator[str]:
+    """Each step's id, hexadecimal: a digest over it and everything before it."""
+    chain = hashlib.sha256(str(epoch).encode())
+    for step in steps:
+        chain.update(repr(step).encode())
+        yield chain.hexdigest()
+
+
+def plan(recipe: Recipe, choices: Choices, releases: tuple[Release, ...], epoch: int) -> BuildPlan:
+    """The whole build, in the order in which it happens.
+
+    Raises CallerError where the size does not fit.
+    """
+    image = image_name(recipe, choices)
+    layout = lay_out(image, choices.generation, choices.size, recipe.esp_mib)
+    steps = (
+        _packages(recipe, choices, releases),
+        *_configuration(recipe, choices),
+        WriteFstab(layout),
+        ConfigureGrub(recipe.grub, _with_cmdline(recipe), layout),
+        *((InstallBiosModules(recipe.grub, layout),) if layout.boots_bios else ()),
+        Seal(),
+        *_identity(recipe, choices),
+        PartitionDisk(layout),
+        FillRoot(layout, recipe.ext4_features),
+        *((FillEsp(layout, recipe.grub),) if layout.esp else ()),
+        *((WriteBiosLoader(layout),) if layout.boots_bios else ()),
+    )
+    return BuildPlan(image, layout, steps, epoch)
+
+
+def _packages(recipe: Recipe, choices: Choices, releases: tuple[Release, ...]) -> Step:
+    packages = (
+        *recipe.packages,
+        *recipe.boot_packages[choices.generation],
+        *recipe.provisioning[choices.provisioner].packages,
+    )
+    return AptPackages(recipe.codename, releases, packages, recipe.debconf, recipe.early_files, recipe.arch)
+
+
+def _configuration(recipe: Recipe, choices: Choices) -> tuple[Step, ...]:
+    parts = _parts(recipe, choices)
+    provisioners = parts[0].only_generalized if choices.kind == "generalized" else ()
+    files = {file.path: file for file in (*recipe.files, *(file for part in parts for file in part.files))}
+    services = dict.fromkeys((*recipe.services, *(unit for part in parts for unit in part.services), *provisioners))
+    settings = dict(pair for part in parts for pair in part.agent_settings)
+    has_agent = any(part.agent_settings for part in parts[:1])
+    return (
+        WriteFiles(tuple(files.values())),
+        *((SetAgentOptions(tuple(settings.items())),) if has_agent else ()),
+        EnableServices(tuple(services)),
+    )
+
+
+def _parts(recipe: Recipe, choices: Choices) -> tuple[Provisioning, ...]:
+    """How the image is provisioned: by its provisioner, which a specialized image then switches off."""
+    chosen = recipe.provisioning[choices.provisioner]
+    return (chosen, recipe.specialized) if choices.kind == "specialized" else (chosen,)
+
+
+def _identity(recipe: Recipe, choices: Choices) -> tuple[Step, ...]:
+    if choices.kind != "specialized":
+        return ()
+    administrator = AddAdministrator(choices.admin, choices.ssh_key, recipe.admin_groups)
+    return (NameMachine(choices.hostname), administrator)
+
+
+def _with_cmdline(recipe: Recipe) -> TextFile:
+    defaults = recipe.grub_defaults
+    return TextFile(defaults.path, defaults.text.replace("{cmdline}", " ".join(recipe.cmdline)), defaults.mode)

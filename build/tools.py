@@ -1,0 +1,75 @@
+"""The tools tree: one cached Debian 13 tree from which come the programs that shape an image.
+
+So the same recipe gives the same image whatever the host has: only mke2fs 1.47.2 and later clamp a tree's times.
+It is keyed by the release file of its archive's main suite: within a stable release that changes with its point
+releases alone, and a tool that shapes files has no use for a weekly security update.
+"""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from build import archive, cache
+from build.archive import Release
+from build.command import run
+from build.errors import MachineError
+from distros.recipe import Archive
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+ARCHIVE = Archive("http://deb.debian.org/debian", ("trixie",), ("main",), str(KEYRING))
+PACKAGES = (
+    *("e2fsprogs", "mtools", "dosfstools", "fdisk", "zstd", "tar"),
+    "debian-archive-keyring",
+)
+
+
+def archive_of(mirror: str | None) -> Archive:
+    """The archive that the tools come from: the mirror where one is named."""
+    return ARCHIVE if mirror is None else replace(ARCHIVE, url=mirror.rstrip("/"))
+
+
+def key(state: Release) -> str:
+    """What names the tree that this state of the archive gives."""
+    return hashlib.sha256(repr((state.sha256, PACKAGES)).encode()).hexdigest()[:16]
+
+
+def folder(state: Release) -> Path:
+    """Where that tree lies, made or not."""
+    return cache.folder() / "tools" / key(state)
+
+
+def make(state: Release, log: IO[str], *, mirror: bool) -> Path:
+    """Make the tree unless it is there; must run as root of its own view. Returns its folder."""
+    tree = folder(state)
+    with cache.locked(f"tools-{tree.name}"):
+        if tree.is_dir():
+            return tree
+        archive.verify(state, KEYRING, mirror=mirror)
+        fresh = tree.with_suffix(".partial")
+        cache.remove(fresh)
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        run(
+            "mmdebstrap",
+            "--mode=root",
+            "--variant=minbase",
+            "--format=directory",
+            "--skip=chroot/mount/sys,output/dev",
+            f"--keyring={KEYRING}",
+            f"--include={','.join(PACKAGES)}",
+            state.suite,
+            fresh,
+            f"deb [signed-by={KEYRING}] {state.source}",
+            log=log,
+            env={"SOURCE_DATE_EPOCH": str(state.date)},
+        )
+        (fresh / "work").mkdir()
+        fresh.rename(tree)
+    _require_tools(tree)
+    return tree
+
+
+def _require_tools(tree: Path) -> None:
+    missing = [name for name in ("usr/sbin/mke2fs", "usr/sbin/sfdisk", "usr/bin/mcopy") if not (tree / name).exists()]
+    if missing:
+        raise MachineError(f"the tools tree lacks {', '.join(missing)}", "`./kiln clean`, then build again")

@@ -1,0 +1,161 @@
+"""The workspace: the one door between a build's steps and the file systems, programs and rights they use.
+
+A workspace lies below the tools tree, so that a plain chroot into the tools tree sees it: no mount is needed, and the
+same programs shape the image whatever machine this is. Steps run as root of their own view (see `build.privileges`).
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from build.command import Result, run
+from build.privileges import can_mount
+
+SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
+
+WITH_DEVICES = """\
+tree=$1; shift
+mount -t tmpfs -o mode=755 dev "$tree/dev"
+for name in null zero full random urandom; do
+    : >"$tree/dev/$name"
+    mount --bind "/dev/$name" "$tree/dev/$name"
+done
+mount --rbind /proc "$tree/proc"
+while [ "$1" != -- ]; do
+    mkdir -p "$tree${1%/*}"
+    : >"$tree$1"
+    shift
+done
+shift
+exec chroot "$tree" "$@"
+"""
+"""Gives a chroot its devices in a mount namespace that ends with it; empty files first, then the command behind --."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder below the tools tree in which one image is made.
+
+    `epoch` is the source date in seconds, to which every time in the image is clamped; `log` is the build's log;
+    `offline` forbids steps to ask any archive.
+    """
+
+    tools: Path
+    name: str
+    cache: Path
+    log: IO[str]
+    epoch: int
+    offline: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of this build lies."""
+        return self.tools / "work" / self.name
+
+    @property
+    def tree(self) -> Path:
+        """The image's root file system as a tree."""
+        return self.folder / "tree"
+
+    @property
+    def disk(self) -> Path:
+        """The disk, raw and sparse; the VHD footer comes last."""
+        return self.folder / "disk.vhd"
+
+    def file(self, name: str) -> Path:
+        """A file of the build itself, beside the tree."""
+        return self.folder / name
+
+    def tool(self, *argv: str | Path, text: str | None = None) -> Result:
+        """Run a program of the tools tree; paths below the workspace are translated."""
+        words = [f"/{word.relative_to(self.tools)}" if isinstance(word, Path) else word for word in argv]
+        return run("chroot", self.tools, *_clean_environment(self.epoch), *words, text=text, log=self.log)
+
+    def inside(
+        self,
+        *argv: str,
+        empty_files: Iterable[str] = (),
+        env: Mapping[str, str] | None = None,
+        expect: tuple[int, ...] = (0,),
+    ) -> Result:
+        """Run a program of the image in the image. `empty_files` exist below /dev while it runs."""
+        words = (*_clean_environment(self.epoch, env), *argv)
+        if can_mount():
+            script = ("sh", "-ec", WITH_DEVICES, "sh", str(self.tree), *empty_files, "--", *words)
+            return run("unshare", "--mount", "--propagation", "private", *script, log=self.log, expect=expect)
+        with _plain_devices(self.tree, empty_files):
+            return run("chroot", self.tree, *words, log=self.log, expect=expect)
+
+    def path(self, inside: str) -> Path:
+        """Where a path of the image lies, with its parent's links followed inside the image."""
+        parts = Path(inside).parts[1:]
+        here = self.tree
+        for part in parts[:-1]:
+            here = _followed(self.tree, here / part)
+        return here / parts[-1] if parts else here
+
+    def write(self, inside: str, content: str | bytes, mode: int = 0o644) -> None:
+        """Put a file of root's into the image, in place of what is there."""
+        path = self.path(inside)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.remove(inside)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.chmod(mode)
+
+    def remove(self, inside: str) -> None:
+        """Take a file, link or folder out of the image, if it is there."""
+        path = self.path(inside)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def empty(self, inside: str) -> None:
+        """Take everything out of a folder of the image; the folder stays."""
+        path = self.path(inside)
+        for entry in os.listdir(path) if path.is_dir() else ():
+            self.remove(f"{inside}/{entry}")
+
+    def glob(self, pattern: str) -> list[str]:
+        """Paths of the image that match, sorted. `pattern` is absolute, in the image's terms."""
+        return sorted(f"/{found.relative_to(self.tree)}" for found in self.tree.glob(pattern.lstrip("/")))
+
+
+def _clean_environment(epoch: int, more: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Nothing of the caller's environment may reach an image: neither its language nor its proxies."""
+    values = {"PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", "SOURCE_DATE_EPOCH": str(epoch)}
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", "MTOOLS_SKIP_CHECK": "1"}
+    return ("/usr/bin/env", "-i", *(f"{name}={value}" for name, value in {**values, **quiet, **(more or {})}.items()))
+
+
+def _followed(root: Path, path: Path) -> Path:
+    """The folder that a path of a tree means, its links followed below that tree's root."""
+    for _ in range(16):
+        if not path.is_symlink():
+            return path
+        target = Path(os.readlink(path))
+        path = root / target.relative_to("/") if target.is_absolute() else path.parent / target
+    return path
+
+
+@contextmanager
+def _plain_devices(tree: Path, empty_files: Iterable[str]) -> Iterator[None]:
+    """What a machine without the right to mount can give: nodes where it may make them, else plain files."""
+    dev = tree / "dev"
+    dev.mkdir(exist_ok=True)
+    for name, (major, minor) in DEVICES.items():
+        with suppress(FileExistsError, PermissionError):
+            os.mknod(dev / name, 0o20666, os.makedev(major, minor))
+    for path in empty_files:
+        (tree / path.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path.lstrip("/")).touch()
+    try:
+        yield
+    finally:
+        shutil.rmtree(dev)
+        dev.mkdir(mode=0o755)

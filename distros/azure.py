@@ -1,0 +1,115 @@
+"""What Azure wants of every distribution alike: configuration texts that several recipes share."""
+
+from importlib.resources import files
+
+from distros.recipe import TextFile
+
+KVP_REPORTING = TextFile(
+    "/etc/cloud/cloud.cfg.d/10-azure-kvp.cfg",
+    # Lower case throughout: cloud-init ignores the capital R of one vendor page's example.
+    """\
+reporting:
+  logging:
+    type: log
+  telemetry:
+    type: hyperv
+""",
+)
+
+AZURE_DATASOURCE = TextFile("/etc/cloud/cloud.cfg.d/91-azure_datasource.cfg", "datasource_list: [ Azure ]\n")
+
+CLOUD_INIT_DISABLED = TextFile(
+    "/etc/cloud/cloud-init.disabled", "A specialized image keeps its own name and users: nothing provisions it.\n"
+)
+
+SSH_KEEPALIVE = TextFile(
+    "/etc/ssh/sshd_config.d/50-azure.conf",
+    "# Azure's load balancer forgets a connection that is idle for four minutes.\nClientAliveInterval 180\n",
+)
+
+CHRONY = """\
+# Time comes from the host by way of the Hyper-V clock; Azure has no need of NTP servers.
+refclock PHC /dev/ptp_hyperv poll 3 dpoll -2 offset 0 stratum 2
+makestep 1.0 -1
+driftfile /var/lib/chrony/chrony.drift
+keyfile /etc/chrony/chrony.keys
+logdir /var/log/chrony
+maxupdateskew 100.0
+rtcsync
+"""
+
+PTP_LINK = TextFile(
+    "/etc/udev/rules.d/60-ptp-hyperv.rules",
+    'SUBSYSTEM=="ptp", ATTR{clock_name}=="hyperv", SYMLINK+="ptp_hyperv"\n',
+)
+
+UNMANAGED_SRIOV = TextFile(
+    "/etc/systemd/network/01-azure-unmanaged-sriov.network",
+    """\
+# An SR-IOV function is driven through its hv_netvsc master and must get no address of its own.
+# The name sorts before netplan's 10-netplan-*: the first file that matches decides.
+[Match]
+Driver=mlx4_en mlx4_core mlx5_core
+
+[Link]
+Unmanaged=yes
+""",
+)
+
+NETPLAN_DHCP = TextFile(
+    "/etc/netplan/90-default.yaml",
+    """\
+network:
+  version: 2
+  ethernets:
+    all-ethernet:
+      match:
+        name: "e*"
+      dhcp4: true
+      dhcp6: true
+""",
+    0o600,
+)
+
+HOST_KEYS_UNIT = TextFile(
+    "/etc/systemd/system/kiln-host-keys.service",
+    """\
+[Unit]
+Description=Make this machine's own SSH host keys at its first boot
+ConditionPathExists=!/etc/ssh/ssh_host_rsa_key
+Before=ssh.service sshd.service walinuxagent.service waagent.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/ssh-keygen -A
+
+[Install]
+WantedBy=multi-user.target
+""",
+)
+
+REPORT_READY_UNIT = TextFile(
+    "/etc/systemd/system/kiln-report-ready.service",
+    """\
+[Unit]
+Description=Take over name, administrator and key from Azure and report ready
+Wants=network-online.target
+After=network-online.target kiln-host-keys.service
+ConditionPathExists=!/var/lib/kiln/provisioned
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/lib/kiln/report-ready
+Restart=on-failure
+RestartSec=5
+
+[Install]
+WantedBy=multi-user.target
+""",
+)
+
+REPORT_READY = TextFile(
+    "/usr/lib/kiln/report-ready", (files("distros") / "guest" / "report-ready").read_text(encoding="utf-8"), 0o755
+)

@@ -1,0 +1,223 @@
+"""Debian. The cloud kernel is the build trimmed for cloud hosts, Azure among them.
+
+Package set and settings follow the published definitions of Debian's own Azure images (debian-cloud-images).
+"""
+
+from dataclasses import replace
+
+from distros import azure
+from distros.recipe import Archive, Grub, Provisioning, Recipe, TextFile
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+SOURCES = """\
+Types: deb
+URIs: mirror+file:/etc/apt/mirrors/debian.list
+Suites: {0} {0}-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: mirror+file:/etc/apt/mirrors/debian-security.list
+Suites: {0}-security
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+
+
+def archives(codename: str) -> tuple[Archive, ...]:
+    """The archives of a stable release."""
+    return (
+        Archive("http://deb.debian.org/debian", (codename, f"{codename}-updates"), ("main",), KEYRING),
+        Archive(
+            "http://deb.debian.org/debian-security", (f"{codename}-security",), ("main",), KEYRING, sibling="-security"
+        ),
+    )
+
+
+def sources(codename: str) -> tuple[TextFile, ...]:
+    """The image's own package sources: Azure's mirror first, Debian's own behind it."""
+    mirrors = "http://azure.deb.debian.cloud/{0}\tpriority:1\nhttp://deb.debian.org/{0}\tpriority:2\n"
+    return (
+        TextFile("/etc/apt/sources.list.d/debian.sources", SOURCES.format(codename)),
+        TextFile("/etc/apt/mirrors/debian.list", mirrors.format("debian")),
+        TextFile("/etc/apt/mirrors/debian-security.list", mirrors.format("debian-security")),
+    )
+
+
+INITRAMFS_MODULES = TextFile(
+    # MODULES=most holds these already; they are named so that a later change to MODULES=dep cannot strand a VM.
+    "/usr/share/initramfs-tools/modules.d/azure",
+    "hv_vmbus\nhv_storvsc\nhv_netvsc\nhyperv_keyboard\npci_hyperv\nnvme\n",
+)
+
+EARLY_FSTAB = TextFile(
+    # The initramfs takes along the fsck of the root file system's type, which it reads here. Replaced with UUIDs later.
+    "/etc/fstab",
+    "LABEL=root / ext4 defaults 0 1\n",
+)
+
+GRUB_DEFAULTS = TextFile(
+    "/etc/default/grub.d/50-azure.cfg",
+    """\
+# The serial console is the only screen of an Azure VM.
+GRUB_TERMINAL="console serial"
+GRUB_TERMINAL_OUTPUT=
+GRUB_SERIAL_COMMAND="serial --speed=115200 --unit=0 --word=8 --parity=no --stop=1"
+GRUB_TIMEOUT=1
+GRUB_TIMEOUT_STYLE=countdown
+GRUB_CMDLINE_LINUX_DEFAULT=""
+GRUB_CMDLINE_LINUX="{cmdline}"
+GRUB_DISABLE_OS_PROBER=true
+""",
+)
+
+CMDLINE = (
+    # The last console is /dev/console, where systemd and cloud-init write.
+    "console=tty1",
+    "console=ttyS0,115200n8",
+    "earlyprintk=ttyS0,115200",
+    "consoleblank=0",
+    # A remote disk may be away for longer than the default 30 s while Azure moves it.
+    "nvme_core.io_timeout=240",
+    "nvme_core.admin_timeout=240",
+)
+
+CLOUD = TextFile(
+    "/etc/cloud/cloud.cfg.d/01_debian_cloud.cfg",
+    """\
+# The name that Azure gives must resolve, for sudo among others.
+manage_etc_hosts: true
+""",
+)
+
+NO_NETWORK_CONFIG = TextFile(
+    "/etc/cloud/cloud.cfg.d/99-disable-network-config.cfg",
+    # cloud-init 22.4 would bind the first NIC to its MAC address; the default file takes any NIC.
+    "network:\n  config: disabled\n",
+)
+
+AGENT_SETTINGS = (
+    # One owner of the temporary disk: cloud-init, or nobody.
+    ("ResourceDisk.Format", "n"),
+    ("ResourceDisk.EnableSwap", "n"),
+    ("OS.RootDeviceScsiTimeout", "300"),
+    ("Provisioning.SshHostKeyPairType", "auto"),
+)
+
+TRIXIE = Recipe(
+    distro="debian",
+    release="13",
+    codename="trixie",
+    title="Debian 13 (trixie)",
+    family="apt",
+    arch="x86_64",
+    default=True,
+    end_of_support="2028-08-09",
+    archives=archives("trixie"),
+    packages=(
+        *("linux-image-cloud-amd64", "initramfs-tools", "zstd", "init", "udev", "dbus", "libpam-systemd", "polkitd"),
+        *("systemd-resolved", "libnss-resolve", "libnss-myhostname", "netplan.io", "chrony"),
+        *("cloud-guest-utils", "cloud-initramfs-growroot", "fdisk", "gdisk", "e2fsprogs", "dosfstools"),
+        *("hyperv-daemons", "azure-vm-utils", "eject", "openssh-server", "ssh-import-id", "sudo", "python3-passlib"),
+        *("unattended-upgrades", "apparmor", "apt-utils", "ca-certificates"),
+        *("iproute2", "iptables", "iputils-ping", "less", "nano", "netbase", "vim-tiny", "whiptail"),
+    ),
+    boot_packages={
+        "1": ("grub-pc",),
+        "2": ("grub-efi-amd64", "grub-efi-amd64-signed", "shim-signed"),
+        # One package for both firmwares: grub-pc and grub-efi-amd64 exclude each other.
+        "both": ("grub-cloud-amd64",),
+    },
+    debconf=(
+        # There is no disk while the packages are installed; Kiln writes the boot loaders itself.
+        "grub-pc grub-pc/install_devices_empty boolean true",
+        # Azure keeps no boot entries: an update in the VM must refresh the removable path, not the NVRAM.
+        "grub-efi-amd64 grub2/force_efi_extra_removable boolean true",
+        "grub-efi-amd64 grub2/update_nvram boolean false",
+    ),
+    early_files=(INITRAMFS_MODULES, EARLY_FSTAB),
+    files=(
+        *sources("trixie"),
+        azure.SSH_KEEPALIVE,
+        TextFile("/etc/chrony/chrony.conf", azure.CHRONY),
+        TextFile("/etc/modprobe.d/azure-blacklist.conf", "blacklist floppy\nblacklist pcspkr\n"),
+        # grub-cloud-amd64 renews the boot loaders on updates only where this file says that it may.
+        TextFile("/etc/grub.d/enable_cloud", "", 0o644),
+    ),
+    provisioning={
+        "cloud-init": Provisioning(
+            packages=("cloud-init", "waagent"),
+            files=(azure.KVP_REPORTING, azure.AZURE_DATASOURCE, CLOUD),
+            services=("walinuxagent.service",),
+            agent_settings=(("Provisioning.Agent", "cloud-init"), *AGENT_SETTINGS),
+        ),
+        "waagent": Provisioning(
+            packages=("waagent",),
+            files=(azure.NETPLAN_DHCP, azure.HOST_KEYS_UNIT),
+            services=("walinuxagent.service", "kiln-host-keys.service"),
+            agent_settings=(("Provisioning.Agent", "waagent"), *AGENT_SETTINGS),
+        ),
+        "none": Provisioning(
+            packages=("python3",),
+            files=(azure.NETPLAN_DHCP, azure.HOST_KEYS_UNIT, azure.REPORT_READY, azure.REPORT_READY_UNIT),
+            services=("kiln-host-keys.service",),
+            only_generalized=("kiln-report-ready.service",),
+        ),
+    },
+    specialized=Provisioning(
+        files=(azure.NETPLAN_DHCP, azure.HOST_KEYS_UNIT, azure.CLOUD_INIT_DISABLED),
+        services=("kiln-host-keys.service",),
+        agent_settings=(("Provisioning.Agent", "disabled"),),
+    ),
+    services=("systemd-networkd.service", "systemd-resolved.service", "ssh.service", "chrony.service"),
+    cmdline=CMDLINE,
+    grub_defaults=GRUB_DEFAULTS,
+    grub=Grub(
+        folder="/boot/grub",
+        bios_modules="/usr/lib/grub/i386-pc",
+        mkimage="/usr/bin/grub-mkimage",
+        mkconfig="/usr/sbin/grub-mkconfig",
+        mkconfig_library="/usr/share/grub/grub-mkconfig_lib",
+        shim="/usr/lib/shim/shimx64.efi.signed",
+        grub_efi="/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed",
+        mok_manager="/usr/lib/shim/mmx64.efi.signed",
+        vendor="debian",
+    ),
+    ext4_features=(
+        "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,"
+        "huge_file,dir_nlink,extra_isize,metadata_csum"
+    ),
+    admin_groups=("adm", "sudo"),
+)
+
+BOOKWORM = replace(
+    TRIXIE,
+    release="12",
+    codename="bookworm",
+    title="Debian 12 (bookworm)",
+    default=False,
+    end_of_support="2026-06-10",
+    archives=archives("bookworm"),
+    packages=(
+        # Debian's own images leave libnss-resolve out of 12, and azure-vm-utils came with 13.
+        *(name for name in TRIXIE.packages if name not in ("libnss-resolve", "azure-vm-utils")),
+        # cloud-init 22.4 speaks DHCP through dhclient alone.
+        "isc-dhcp-client",
+    ),
+    files=(
+        *sources("bookworm"),
+        *TRIXIE.files[len(sources("trixie")) :],
+        azure.PTP_LINK,
+        azure.UNMANAGED_SRIOV,
+    ),
+    provisioning={
+        **TRIXIE.provisioning,
+        "cloud-init": replace(
+            TRIXIE.provisioning["cloud-init"],
+            files=(*TRIXIE.provisioning["cloud-init"].files, NO_NETWORK_CONFIG, azure.NETPLAN_DHCP),
+        ),
+    },
+)
+
+RECIPES = (BOOKWORM, TRIXIE)
