@@ -1,0 +1,213 @@
+"""What this machine can do for Kiln, and the remedy for each lack. It looks and tries; it changes nothing."""
+
+import os
+import pwd
+import shutil
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from build.command import run, search_path
+from build.errors import KilnError
+from distros import all_recipes
+
+PACKAGES = Path(__file__).resolve().parent.parent / "system-packages"
+INSTALL = "apt-get install --yes --no-install-recommends"
+APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+TUN = Path("/dev/net/tun")
+ENOUGH_IDS = 65536
+ENOUGH_SPACE = 6 << 30
+"""Bytes that a tools tree, a package cache, a cached tree and an image take together, rounded up."""
+PATIENCE = 5.0
+"""Seconds that an archive gets to answer."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `needed_for` is the task that it stops where it is not ok; without one it is advice."""
+
+    topic: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    needed_for: str = ""
+
+    @property
+    def text(self) -> str:
+        """The finding as a person reads it."""
+        mark = "ok   " if self.ok else "LACKS" if self.needed_for else "note "
+        return f"{mark} {self.topic}: {self.detail}" + (f"\n      remedy: {self.remedy}" if self.remedy else "")
+
+    def as_dict(self) -> dict[str, object]:
+        """The finding as `--json` prints it."""
+        return asdict(self)
+
+
+def examine(output: Path) -> list[Finding]:
+    """Everything that building and verifying need of this machine; `output` is where images would go."""
+    programs = examine_programs(read_packages(PACKAGES))
+    rights = [examine_namespaces(), examine_sandbox(), examine_subordinate_ids(), examine_tun(), examine_accelerator()]
+    space = examine_space({"cache": cache_folder(), "output": output})
+    return [*programs, *rights, *space, *examine_archives(release_files())]
+
+
+def able(findings: Iterable[Finding]) -> bool:
+    """Whether building and verifying are possible."""
+    return all(one.ok or one.needed_for not in ("build", "verify") for one in findings)
+
+
+def read_packages(file: Path) -> Iterator[tuple[str, str, str]]:
+    """Group, package and sign of each line of `system-packages`, whose head describes them."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            group, package, sign = line.split()
+            yield group, package, sign
+
+
+def examine_programs(packages: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:
+    """One finding a group: whether the signs of all its packages are there."""
+    missing: dict[str, list[tuple[str, str]]] = {}
+    for group, package, sign in packages:
+        missing.setdefault(group, []).extend([] if _present(sign) else [(package, sign)])
+    for group, lacks in missing.items():
+        detail = f"missing: {', '.join(sign for _, sign in lacks)}" if lacks else "all there"
+        remedy = f"as root: {INSTALL} {' '.join(package.split('|')[0] for package, _ in lacks)}" if lacks else ""
+        # An environment of Python exists, or this would not run: what it was made by is advice.
+        yield Finding(f"programs for {group}", not lacks, detail, remedy, "" if group == "kiln" else group)
+
+
+def _present(sign: str) -> bool:
+    if sign.startswith("/"):
+        return any(Path("/").glob(sign.lstrip("/")))
+    return shutil.which(sign, path=search_path()) is not None
+
+
+def examine_namespaces() -> Finding:
+    """Whether a user namespace with subordinate ids and mounts works, tried by making one; root needs none."""
+    topic = "user namespaces"
+    if os.geteuid() == 0:
+        return Finding(topic, True, "not needed: this is root")
+    try:
+        run("unshare", "--user", "--map-root-user", "--map-auto", "--mount", "true")
+    except KilnError as refusal:
+        detail = refusal.what.replace("\n", " ")
+        return Finding(topic, False, detail, _namespace_remedy(), "build")
+    return Finding(topic, True, "one with subordinate ids and mounts was made")
+
+
+def _namespace_remedy() -> str:
+    if APPARMOR.exists() and APPARMOR.read_text().strip() == "1":
+        return (
+            f"AppArmor forbids them to ordinary users: as root, `sysctl -w kernel.{APPARMOR.name}=0`, or build as root"
+        )
+    return (
+        "as root: `sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1`, subordinate ids "
+        "(below), or build as root"
+    )
+
+
+def examine_sandbox() -> Finding:
+    """Whether the sealed namespace of a run can be made: root needs capabilities for it too."""
+    from harness.sandbox import require_namespaces
+
+    try:
+        require_namespaces()
+    except KilnError as refusal:
+        return Finding("sealed namespace", False, refusal.what.replace("\n", " "), refusal.hint, "verify")
+    return Finding("sealed namespace", True, "it can be made")
+
+
+def examine_subordinate_ids() -> Finding:
+    """Whether this user has a range of ids for the owners of an image's files (subuid(5)); root needs none."""
+    topic = "subordinate ids"
+    if os.geteuid() == 0:
+        return Finding(topic, True, "not needed: this is root")
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    counts = {file: _subordinate_ids(Path(file), name) for file in ("/etc/subuid", "/etc/subgid")}
+    detail = ", ".join(f"{count} in {file}" for file, count in counts.items())
+    if min(counts.values()) >= ENOUGH_IDS:
+        return Finding(topic, True, detail)
+    remedy = f"as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"
+    return Finding(topic, False, f"{detail}; {ENOUGH_IDS} are needed", remedy, "build")
+
+
+def _subordinate_ids(file: Path, name: str) -> int:
+    """How many ids the file gives this user, by name or by number."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    ranges = [line.split(":") for line in lines if line.count(":") == 2]
+    return sum(int(count) for owner, _, count in ranges if owner in (name, str(os.geteuid())))
+
+
+def examine_tun() -> Finding:
+    """Whether taps can be made; where they cannot, Kiln relays the guest's frames itself."""
+    topic = str(TUN)
+    try:
+        os.close(os.open(TUN, os.O_RDWR))
+    except OSError as refusal:
+        remedy = "none needed: frames are relayed, a little slower"
+        return Finding(topic, False, f"cannot be opened: {refusal.strerror}", remedy)
+    return Finding(topic, True, "can be opened")
+
+
+def examine_accelerator() -> Finding:
+    """Whether KVM really runs a guest, tried by booting one."""
+    from harness.accelerator import choose_accelerator
+
+    try:
+        chosen = choose_accelerator()
+    except KilnError as refusal:
+        return Finding("accelerator", False, refusal.what, refusal.hint)
+    if chosen.name == "kvm":
+        return Finding("accelerator", True, "KVM runs a guest")
+    remedy = "none needed: guests run emulated, many times slower; a machine with KVM, and the right to /dev/kvm, helps"
+    return Finding("accelerator", False, f"{chosen.name}: {chosen.why}", remedy)
+
+
+def cache_folder() -> Path:
+    """Where Kiln's caches go (the rule is build.cache's)."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("KILN_CACHE") or Path(base, "kiln"))
+
+
+def examine_space(folders: dict[str, Path]) -> Iterator[Finding]:
+    """Whether each folder, or the nearest above it that exists, can be written and has room for a build."""
+    for name, folder in folders.items():
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(there).free
+        detail = f"{free / (1 << 30):.1f} GiB free in {folder}"
+        remedy = "" if free >= ENOUGH_SPACE else f"make room: {ENOUGH_SPACE >> 30} GiB are enough"
+        if not os.access(there, os.W_OK):
+            detail = f"{there} cannot be written"
+            remedy = "name another folder in KILN_CACHE" if name == "cache" else "name another folder by --output"
+        yield Finding(f"room for {name}", not remedy, detail, remedy, "build")
+
+
+def release_files() -> list[str]:
+    """The addresses of the signed release files of every recipe, each once."""
+    archives = [archive for recipe in all_recipes() for archive in recipe.archives]
+    return sorted({f"{archive.url}/dists/{suite}/InRelease" for archive in archives for suite in archive.suites})
+
+
+def examine_archives(addresses: Iterable[str], answer: Callable[[str], None] | None = None) -> list[Finding]:
+    """Whether each of these release files can be had, all asked at once."""
+    ask = answer or fetch_head
+
+    def examine_one(address: str) -> Finding:
+        topic = f"archive {address.removesuffix('/InRelease')}"
+        try:
+            ask(address)
+        except (OSError, ValueError) as refusal:
+            remedy = "look at the network and at http_proxy, or name a mirror: build --mirror URL"
+            return Finding(topic, False, f"does not answer: {refusal}", remedy, "build")
+        return Finding(topic, True, "answers")
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(examine_one, addresses))
+
+
+def fetch_head(address: str) -> None:
+    """Read the first bytes of a file. Raises OSError."""
+    with urllib.request.urlopen(address, timeout=PATIENCE) as reply:
+        reply.read(64)

@@ -1,0 +1,437 @@
+"""The command line: each task parses, makes one call, prints.
+
+What a task calls is imported when it runs, so that `invoke --list` stays quick. Exit statuses are the contract of
+`build.errors`. Run as a program (the launcher does), mistyped words end with 2 as well; plain `invoke` says 1 there.
+"""
+
+import functools
+import json as jsonlib
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
+from invoke.tasks import task
+
+from build.errors import Bug, CallerError, KilnError, MachineError
+
+if TYPE_CHECKING:
+    from build.api import BuildRequest
+    from harness.report import Report
+
+INTERRUPTED = 130
+PROJECT = Path(__file__).resolve().parent
+
+IMAGE = "an image: the folder that a build printed, or a disk file (VHD, raw, qcow2)"
+JSON = "print one JSON object, errors too"
+BUILD_HELP = {
+    "distro": "a distribution, as `distros` lists them",
+    "release": "its release, as `distros` lists them (default: the newest stable one)",
+    "gen": "what it boots on: 1 (BIOS), 2 (UEFI) or both",
+    "type": "generalized (a template for many machines) or specialized (one machine, with its name and user)",
+    "provisioner": "what sets a new machine up: cloud-init, waagent, or none (a small unit of ours reports ready)",
+    "size": "the disk's size: 30G, 31457280K or bytes; a multiple of 1 MiB",
+    "mirror": "an archive to build from instead of the distribution's own; it does not stay in the image",
+    "output": "the folder in which the image's folder is made",
+    "hostname": "specialized only: the machine's name",
+    "admin": "specialized only: the administrator's name",
+    "ssh_key": "specialized only: a file with the administrator's public key",
+    "json": JSON,
+}
+GUEST_HELP = {
+    "image": IMAGE,
+    "seed": "where the machine's settings come from: azure or nocloud",
+    "name": "the machine's name",
+    "admin": "the administrator's name",
+    "ssh_key": "a file with the administrator's private key (default: a new one for each run)",
+    "custom_data": "a file sent as custom data",
+    "user_data": "a file sent as user data",
+    "memory": "the machine's memory: 2G, 2048M",
+    "disk_size": "the machine's disk, larger than the image so that it can grow: 40G",
+}
+
+
+def ending(error: KilnError, as_json: bool) -> Exit:
+    """An error as one line and a hint, or as a JSON object, with its exit status."""
+    if as_json:
+        say_json(error.as_dict())
+        return Exit(code=error.status)
+    return Exit(f"error: {error.what}" + (f"\n hint: {error.hint}" if error.hint else ""), code=error.status)
+
+
+def command(body: Callable[..., int | None]) -> Callable[..., None]:
+    """Give a task its ending: what it returns is the exit status, and what goes wrong is said once, here."""
+
+    @functools.wraps(body)
+    def run(*words: Any, **options: Any) -> None:
+        as_json = bool(options.get("json"))
+        try:
+            status = body(*words, **options)
+        except KilnError as error:
+            raise ending(error, as_json) from None
+        except KeyboardInterrupt:
+            raise Exit("interrupted", code=INTERRUPTED) from None
+        except Exception as error:
+            traceback.print_exc()
+            what = f"{type(error).__name__}: {error}"
+            hint = "This is a fault of Kiln, not yours: please report it with the lines above."
+            raise ending(Bug(what, hint), as_json) from None
+        if status:
+            raise Exit(code=status)
+
+    return run
+
+
+def say_json(answer: Mapping[str, Any]) -> None:
+    """Print the one JSON object of this run."""
+    print(jsonlib.dumps(answer, indent=2, default=str))
+
+
+def one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
+    """The value, if it is one of the choices. Raises CallerError."""
+    if value not in choices:
+        raise CallerError(f"--{option} {value} does not exist", f"there is: {', '.join(choices)}")
+    return value
+
+
+def path_or_none(word: str) -> Path | None:
+    """The path that an option names, None where it was not given."""
+    return Path(word) if word else None
+
+
+def size_or_none(word: str) -> int | None:
+    """The size in bytes that an option names, None where it was not given. Raises CallerError."""
+    from build.sizes import parse_size
+
+    return parse_size(word) if word else None
+
+
+def build_request(options: Mapping[str, Any]) -> "BuildRequest":
+    """What `build` and `plan` were asked for: their parameters by name. Raises CallerError."""
+    if not options["distro"]:
+        raise CallerError("which distribution?", "--distro NAME; `./kiln distros` lists them")
+    asked: dict[str, Any] = {
+        "distro": options["distro"],
+        "release": options["release"] or None,
+        "gen": one_of("gen", options["gen"], ("1", "2", "both")),
+        "kind": one_of("type", options["type"], ("generalized", "specialized")),
+        "provisioner": one_of("provisioner", options["provisioner"], ("cloud-init", "waagent", "none")),
+        "size": size_or_none(options["size"]),
+        "mirror": options["mirror"] or None,
+        "output": Path(options["output"]),
+        "rebuild": options.get("rebuild", False),
+        "offline": options.get("offline", False),
+        "hostname": options["hostname"] or None,
+        "admin": options["admin"] or None,
+        "ssh_key": path_or_none(options["ssh_key"]),
+    }
+    from build.api import BuildRequest
+
+    return BuildRequest(**asked)
+
+
+def print_report(report: "Report") -> None:
+    """Print a report as a person reads it."""
+    from build.progress import answers
+    from harness.render_text import print_report as render
+
+    render(report, answers())
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        **BUILD_HELP,
+        "rebuild": "build even if nothing has changed",
+        "offline": "ask no archive: use what the cache holds",
+    },
+)
+@command
+def build(
+    c: Context,
+    distro: str = "",
+    release: str = "",
+    gen: str = "both",
+    type: str = "generalized",
+    provisioner: str = "cloud-init",
+    size: str = "",
+    mirror: str = "",
+    output: str = "output",
+    hostname: str = "",
+    admin: str = "",
+    ssh_key: str = "",
+    rebuild: bool = False,
+    offline: bool = False,
+    json: bool = False,
+) -> int:
+    """Build an image and inspect it; the last line is the image's folder."""
+    request = build_request(locals())
+    from build.api import build as make
+    from build.progress import Progress
+    from harness.inspect import inspect as look
+
+    built = make(request, Progress())
+    report = look(built.folder)
+    if json:
+        say_json({"folder": str(built.folder), "reused": built.reused, "inspection": report.as_dict()})
+    else:
+        print_report(report)
+        print(built.folder)
+    return 0 if report.passed else 1
+
+
+@task(auto_shortflags=False, help=BUILD_HELP)
+@command
+def plan(
+    c: Context,
+    distro: str = "",
+    release: str = "",
+    gen: str = "both",
+    type: str = "generalized",
+    provisioner: str = "cloud-init",
+    size: str = "",
+    mirror: str = "",
+    output: str = "output",
+    hostname: str = "",
+    admin: str = "",
+    ssh_key: str = "",
+    json: bool = False,
+) -> None:
+    """Print the steps of a build without doing them."""
+    request = build_request(locals())
+    from build.api import describe_plan
+
+    steps = describe_plan(request)
+    if json:
+        say_json({"steps": steps})
+    else:
+        print(*steps, sep="\n")
+
+
+@task(auto_shortflags=False, help={"json": JSON})
+@command
+def distros(c: Context, json: bool = False) -> None:
+    """List the distributions and releases that there are recipes for."""
+    from distros import all_recipes
+
+    recipes = list(all_recipes())
+    if json:
+        fields = ("distro", "release", "codename", "title", "arch", "default", "end_of_support")
+        say_json({"distros": [{name: getattr(recipe, name) for name in fields} for recipe in recipes]})
+        return
+    for one in recipes:
+        mark = "  (default)" if one.default else ""
+        print(f"{one.distro:12} {one.release:8} {one.arch:8} {one.title}, supported until {one.end_of_support}{mark}")
+
+
+@task(auto_shortflags=False, help={"image": IMAGE, "json": JSON})
+@command
+def inspect(c: Context, image: str, json: bool = False) -> int:
+    """Judge an image by its files alone, without booting it."""
+    from harness.inspect import inspect as look
+
+    report = look(Path(image))
+    if json:
+        say_json(report.as_dict())
+    else:
+        print_report(report)
+    return 0 if report.passed else 1
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        **GUEST_HELP,
+        "gen": "1 or 2 (default: every generation that the image claims; needed where it claims none)",
+        "scenario": "what is played: first-boot or reboot",
+        "output": "where a foreign file's reports go, below the file's stem",
+        "hold": "keep a guest that failed running for a look, until Ctrl-C",
+        "json": JSON,
+    },
+)
+@command
+def verify(
+    c: Context,
+    image: str,
+    gen: str = "",
+    scenario: str = "first-boot",
+    seed: str = "azure",
+    name: str = "",
+    admin: str = "",
+    ssh_key: str = "",
+    custom_data: str = "",
+    user_data: str = "",
+    memory: str = "",
+    disk_size: str = "",
+    output: str = "output",
+    hold: bool = False,
+    json: bool = False,
+) -> int:
+    """Boot an image before the pretend Azure host and judge it."""
+    options = guest_options(locals())
+    from build.progress import Progress
+    from harness.verify import VerifyRequest
+    from harness.verify import verify as judge
+
+    request = VerifyRequest(scenario=scenario, hold=hold, output=Path(output), **options)
+    reports = judge(request, Progress())
+    if json:
+        say_json({"passed": all(one.passed for one in reports), "reports": [one.as_dict() for one in reports]})
+    else:
+        for one in reports:
+            print_report(one)
+    return 0 if all(one.passed for one in reports) else 1
+
+
+def guest_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What `verify` and `boot` ask of the machine alike: their parameters by name. Raises CallerError."""
+    gen = options["gen"]
+    return {
+        "image": Path(options["image"]),
+        "generation": int(one_of("gen", gen, ("1", "2"))) if gen else None,
+        "seed": one_of("seed", options["seed"], ("azure", "nocloud")),
+        "name": options["name"] or None,
+        "admin": options["admin"] or None,
+        "ssh_key": path_or_none(options["ssh_key"]),
+        "custom_data": path_or_none(options["custom_data"]),
+        "user_data": path_or_none(options["user_data"]),
+        "memory": size_or_none(options["memory"]),
+        "disk_size": size_or_none(options["disk_size"]),
+    }
+
+
+@task(
+    auto_shortflags=False,
+    help={**GUEST_HELP, "gen": "1 or 2 (default: 2 where the image claims it)", "ssh": "open a shell in the guest"},
+)
+@command
+def boot(
+    c: Context,
+    image: str,
+    gen: str = "",
+    seed: str = "azure",
+    name: str = "",
+    admin: str = "",
+    ssh_key: str = "",
+    custom_data: str = "",
+    user_data: str = "",
+    memory: str = "",
+    disk_size: str = "",
+    ssh: bool = False,
+) -> int:
+    """Boot an image before the pretend Azure host, its serial console on this terminal; the image stays as it is."""
+    options = guest_options(locals())
+    from harness.boot import BootRequest
+    from harness.boot import boot as start
+
+    return start(BootRequest(ssh=ssh, **options))
+
+
+@task(auto_shortflags=False, help={"output": "the folder that images go to", "json": JSON})
+@command
+def doctor(c: Context, output: str = "output", json: bool = False) -> int:
+    """Say what this machine can do, and the remedy for each lack."""
+    from harness.doctor import able, examine
+
+    findings = examine(Path(output))
+    ready = able(findings)
+    if json:
+        say_json({"able": ready, "findings": [one.as_dict() for one in findings]})
+    else:
+        print(*(one.text for one in findings), sep="\n")
+        print("This machine can build and verify." if ready else "Something is missing: see above.")
+    return 0 if ready else MachineError.status
+
+
+@task(auto_shortflags=False, help={"images": "remove the images as well", "output": "the folder that holds them"})
+@command
+def clean(c: Context, images: bool = False, output: str = "output") -> None:
+    """Remove the cache of builds, whoever owns the files in it."""
+    from build.cache import clean as remove
+
+    for path in remove(output=Path(output) if images else None):
+        print(f"removed {path}")
+
+
+@task(auto_shortflags=False)
+@command
+def lint(c: Context) -> int:
+    """Run the linters over Kiln's own code."""
+    shellcheck = str(Path(sys.executable).with_name("shellcheck"))
+    python = (sys.executable, "-m")
+    linters: tuple[tuple[str, ...], ...] = (
+        (*python, "ruff", "check"),
+        (*python, "ruff", "format", "--check"),
+        (*python, "mypy"),
+        (shellcheck, "kiln", ".ci/run"),
+        (*python, "pytest", "--quiet", "tests/test_imports.py", "tests/test_locks.py"),
+    )
+    return max([subprocess.run(linter, check=False, cwd=PROJECT).returncode for linter in linters])
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "fast": "only what needs no root, network or QEMU: seconds",
+        "all": "every combination too: hours",
+        "k": "only tests whose names match this expression, as pytest has it",
+    },
+)
+@command
+def test(c: Context, fast: bool = False, all: bool = False, k: str = "") -> int:
+    """Run the test suite: real builds and boots, but not every combination."""
+    tier = "not real and not combination" if fast else "" if all else "not combination"
+    words = [sys.executable, "-m", "pytest", "-m", tier, *(["-k", k] if k else [])]
+    return PYTEST_STATUS.get(subprocess.run(words, check=False, cwd=PROJECT).returncode, 5)
+
+
+PYTEST_STATUS = {0: 0, 1: 1, 2: INTERRUPTED, 3: 5, 4: 2, 5: 2}
+"""pytest's exit statuses in Kiln's own meaning: a wrong word or an expression that no test matches is the caller's."""
+
+
+class Kiln(Program):
+    """invoke's program, which ends with 2, not 1, where it cannot understand the words."""
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        """Parse invoke's own options."""
+        with understood():
+            super().parse_core(argv)
+        # invoke keeps Python from writing bytecode, which costs every later start.
+        sys.dont_write_bytecode = False
+
+    def parse_tasks(self) -> None:
+        """Parse the tasks and their options."""
+        with understood():
+            super().parse_tasks()
+
+    def parse_cleanup(self) -> None:
+        """Print help and lists where they were asked for."""
+        with understood():
+            super().parse_cleanup()
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Turn invoke's parse errors into ours."""
+    try:
+        yield
+    except (ParseError, ValueError) as error:
+        hint = "`./kiln --list` lists the tasks, `./kiln TASK --help` a task's options"
+        raise ending(CallerError(str(error), hint), "--json" in sys.argv) from None
+
+
+def main() -> None:
+    """Run the tasks named on the command line."""
+    namespace = Collection.from_module(sys.modules[__name__])
+    Kiln(version="0.1.0", namespace=namespace, name="Kiln", binary="kiln", binary_names=["kiln"]).run()
+
+
+if __name__ == "__main__":
+    main()
