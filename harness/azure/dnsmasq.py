@@ -4,7 +4,9 @@ It gives out what Azure gives (options 1, 3, 6, 15, 51, 121, 245, 249, RFC 2132 
 name; foreign names do not exist. What it cannot say, `harness.azure.dhcp_relay` adds on the way to the guest.
 """
 
+import re
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
@@ -14,13 +16,15 @@ from typing import Final
 from build.command import find
 from build.errors import MachineError
 from harness.azure import dhcp
-from harness.deadline import Deadline, TooLate
+from harness.azure.journal import Journal
 from harness.vm import IMDS, WIRESERVER, VirtualMachine
 
 SERVER_PORT, CLIENT_PORT = 1067, 1068
 """Where dnsmasq serves leases: away from port 67, which is the relay's."""
 STARTING: Final = 10.0
 """Seconds until dnsmasq must have its sockets."""
+QUERY: Final = re.compile(r"query\[(?P<type>\w+)] (?P<name>\S*) from (?P<client>\S+)")
+"""How dnsmasq's log tells what it was asked."""
 
 
 def routes(vm: VirtualMachine) -> tuple[dhcp.Route, ...]:
@@ -45,6 +49,7 @@ def arguments(vm: VirtualMachine, folder: Path) -> tuple[str, ...]:
         "--conf-file",
         "--pid-file",
         "--log-dhcp",
+        "--log-queries",
         "--bind-interfaces",
         f"--listen-address=127.0.0.1,{WIRESERVER}",
         "--no-hosts",
@@ -72,32 +77,48 @@ def arguments(vm: VirtualMachine, folder: Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def dnsmasq(vm: VirtualMachine, folder: Path) -> Iterator[None]:
-    """dnsmasq in the current network namespace until the block is left.
+def dnsmasq(vm: VirtualMachine, folder: Path, journal: Journal) -> Iterator[None]:
+    """dnsmasq in the current network namespace until the block is left; names asked for go to the journal.
 
     Raises MachineError where it is missing or does not start.
     """
-    path = folder / "dnsmasq.log"
-    with path.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            (find("dnsmasq"), *arguments(vm, folder)), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+    command = (find("dnsmasq"), *arguments(vm, folder))
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    path, started = folder / "dnsmasq.log", threading.Event()
+    follower = threading.Thread(target=_follow, args=(process, path, journal, started), daemon=True)
+    follower.start()
     try:
-        _await_start(process, path)
+        if not started.wait(STARTING) or process.poll() is not None:
+            raise MachineError(f"dnsmasq does not start: {_last_words(process, follower, path)}", f"its log is {path}")
         yield
     finally:
         process.kill()
         process.wait()
+        follower.join()
 
 
-def _await_start(process: "subprocess.Popen[bytes]", log: Path) -> None:
-    def started() -> bool | None:
-        if process.poll() is not None:
-            said = log.read_text(encoding="utf-8", errors="replace").strip()
-            raise MachineError(f"dnsmasq ended with status {process.returncode}: {said}", f"its log is {log}")
-        return b"started, version" in log.read_bytes() or None
+def _follow(process: "subprocess.Popen[str]", path: Path, journal: Journal, started: threading.Event) -> None:
+    """Keep what dnsmasq says, and journal the names it is asked for."""
+    assert process.stderr is not None
+    with process.stderr, path.open("w", encoding="utf-8") as log:
+        for line in process.stderr:
+            print(line, end="", file=log, flush=True)
+            if "started, version" in line:
+                started.set()
+            elif asked := QUERY.search(line):
+                journal.add("dns", "query", **asked.groupdict())
+    process.wait()
+    started.set()
 
-    try:
-        Deadline.after(STARTING).until("dnsmasq to start", started, every=0.01)
-    except TooLate:
-        raise MachineError(f"dnsmasq did not start within {STARTING:.0f} s", f"its log is {log}") from None
+
+def _last_words(process: "subprocess.Popen[str]", follower: threading.Thread, path: Path) -> str:
+    process.kill()
+    follower.join()
+    return path.read_text(encoding="utf-8").strip()

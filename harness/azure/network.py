@@ -33,7 +33,7 @@ def azure_network(
         for address in addresses(host.vm):
             run("ip", "address", "add", address, "dev", interface)
             stack.callback(run, "ip", "address", "del", address, "dev", interface, expect=(0, 1, 2))
-        stack.enter_context(dnsmasq(host.vm, folder))
+        stack.enter_context(dnsmasq(host.vm, folder, host.journal))
         answer = stack.enter_context(asking_dnsmasq(host.vm))
         stack.enter_context(serve_dhcp(interface, host, wrap(answer)))
         yield

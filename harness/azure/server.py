@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -21,6 +22,8 @@ from harness.azure.journal import Journal
 
 BODY_LIMIT: Final = 64 * 2**20
 """Bytes of a request's body; an agent's archive of logs is the largest."""
+WORKERS: Final = 32
+"""Requests answered at once: a service may be made to dawdle, and must not hold up the others."""
 PARTING: Final = 1.0
 """Seconds that exchanges under way have when the server stops."""
 
@@ -48,10 +51,12 @@ class _Server:
 
     def run(self) -> None:
         asyncio.set_event_loop(self.loop)
+        workers = ThreadPoolExecutor(WORKERS)
+        self.loop.set_default_executor(workers)
         try:
             self.loop.run_until_complete(self.serve())
         finally:
-            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+            workers.shutdown(wait=False, cancel_futures=True)
             self.loop.close()
 
     async def serve(self) -> None:
@@ -142,6 +147,9 @@ class _TooLarge(Exception):
 
 
 async def _read(raw: web.BaseRequest) -> Request:
+    if raw.headers.get("Expect", "").lower() == "100-continue":
+        await raw.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        raw.writer.output_size = 0
     body = bytearray()
     async for piece in raw.content.iter_any():
         body += piece

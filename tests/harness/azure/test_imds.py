@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +12,25 @@ from harness.azure.host import AzureHost
 from harness.azure.http import Request, Response
 from harness.azure.imds import imds
 from harness.azure.instance import INTRODUCED, VERSIONS, instance
+from harness.vm import VirtualMachine
 from tests.harness.azure.machines import GENERALIZED, KEY, SPECIALIZED
 
 METADATA = {"Metadata": "true"}
 NEWEST = "api-version=2025-04-07"
 
 
-def ask(target: str, vm: Any = GENERALIZED, strict: bool = False, method: str = "GET", **headers: str) -> Response:
-    request = Request.to(method, f"/metadata/{target}", headers or METADATA)
+def ask(
+    target: str,
+    vm: VirtualMachine = GENERALIZED,
+    strict: bool = False,
+    method: str = "GET",
+    headers: Mapping[str, str] = METADATA,
+) -> Response:
+    request = Request.to(method, f"/metadata/{target}", headers)
     return imds(AzureHost(vm), strict)(request)
 
 
-def document(version: str = "2025-04-07", vm: Any = GENERALIZED, strict: bool = False) -> Any:
+def document(version: str = "2025-04-07", vm: VirtualMachine = GENERALIZED, strict: bool = False) -> Any:
     return json.loads(ask(f"instance?api-version={version}", vm, strict).body)
 
 
@@ -61,7 +69,7 @@ def test_lists_its_versions_without_being_asked_for_one() -> None:
 def test_refuses_what_azure_refuses(
     target: str, method: str, headers: dict[str, str], status: int, message: str
 ) -> None:
-    answer = ask(target, method=method, **headers)
+    answer = ask(target, method=method, headers=headers)
     assert (answer.status, message in answer.body.decode()) == (status, True)
 
 

@@ -92,6 +92,8 @@ def test_journals_all_that_passed(facts: Any) -> None:
     told = [(source, event) for source, event, _ in facts["journal"]]
     assert told[:2] == [("dhcp", "malformed"), ("dhcp", "DISCOVER")]
     assert {"imds", "wireserver", "hostplugin", "health"} <= {source for source, _ in told}
+    asked = [details["name"] for source, _, details in facts["journal"] if source == "dns"]
+    assert "deb.debian.org" in asked
     assert facts["hostnames"] == ["vm-alpha"]
 
 

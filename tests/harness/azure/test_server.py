@@ -68,6 +68,15 @@ def test_limits_bodies(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(port, "POST", "/", b"x" * 1001)[0] == 413
 
 
+def test_lets_a_cautious_client_go_on(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        head = "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 Continue")
+        connection.sendall(b"body")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 202")
+
+
 def test_journals_what_is_no_http(port: int, journal: Journal) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")

@@ -1,0 +1,24 @@
+"""dnsmasq, as far as it needs no network."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from build.errors import MachineError
+from harness.azure.dnsmasq import QUERY, dnsmasq
+from harness.azure.journal import Journal
+from tests.harness.azure.machines import GENERALIZED
+
+
+def test_reads_queries_from_the_log() -> None:
+    found = QUERY.search("dnsmasq: query[AAAA] deb.debian.org from 10.0.0.4")
+    assert found is not None
+    assert found.groupdict() == {"type": "AAAA", "name": "deb.debian.org", "client": "10.0.0.4"}
+
+
+@pytest.mark.real
+def test_says_what_dnsmasq_said_when_it_does_not_start(tmp_path: Path) -> None:
+    odd = replace(GENERALIZED, mac="no address")
+    with pytest.raises(MachineError, match="does not start: .*dhcp-host"), dnsmasq(odd, tmp_path, Journal()):
+        pass
