@@ -109,7 +109,8 @@ def _gen2(hardware: Hardware) -> list[str]:
 
 
 def _disk(disk: Path, device: str) -> list[str]:
-    return [*_blockdev("disk", "qcow2", disk), "-device", f"{device},id=os-disk,drive=disk,bootindex=0"]
+    # Not 0, which QEMU gives to the kernel that it starts itself.
+    return [*_blockdev("disk", "qcow2", disk), "-device", f"{device},id=os-disk,drive=disk,bootindex=1"]
 
 
 def _drive(dvd: Path | None, device: str) -> list[str]:

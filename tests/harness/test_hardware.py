@@ -57,14 +57,14 @@ def test_has_the_bios_strings_of_its_generation() -> None:
 def test_puts_a_gen1_disk_and_dvd_on_ide() -> None:
     devices = words(GEN1, "-device")
     assert words(GEN1, "-machine") == ["pc"]
-    assert "ide-hd,bus=ide.0,id=os-disk,drive=disk,bootindex=0" in devices
+    assert "ide-hd,bus=ide.0,id=os-disk,drive=disk,bootindex=1" in devices
     assert "ide-cd,bus=ide.1,id=dvd,drive=medium" in devices
 
 
 def test_puts_a_gen2_disk_and_dvd_on_scsi_behind_uefi() -> None:
     devices = words(GEN2, "-device")
     assert words(GEN2, "-machine") == ["q35,pflash0=code,pflash1=variables"]
-    assert "scsi-hd,bus=scsi.0,scsi-id=0,lun=0,id=os-disk,drive=disk,bootindex=0" in devices
+    assert "scsi-hd,bus=scsi.0,scsi-id=0,lun=0,id=os-disk,drive=disk,bootindex=1" in devices
     assert "scsi-cd,bus=scsi.0,scsi-id=0,lun=2,id=dvd,drive=medium" in devices
 
 
