@@ -52,7 +52,7 @@ def the_footer_begins_with_its_cookie(disk: DiskFacts) -> Complaints:
 @check("vhd.checksum", source="VHD specification", repair="Write the footer anew: this one is damaged")
 def the_footer_has_the_right_checksum(disk: DiskFacts) -> Complaints:
     """A reader that checks it takes the file for damaged."""
-    if disk.footer and not disk.checksum_is_right:
+    if disk.footer and disk.cookie == COOKIE and not disk.checksum_is_right:
         yield "the footer's checksum does not fit its bytes"
 
 
