@@ -18,6 +18,8 @@ AZURE_LABEL: Final = "rd_rdfe_stable.kiln"
 SEED_LABEL: Final = "cidata"
 """The label by which cloud-init knows a NoCloud disc."""
 
+GZIP: Final = b"\x1f\x8b"
+
 
 def azure_dvd(vm: VirtualMachine, path: Path) -> None:
     """Write the DVD with which Azure provisions a generalized VM: UDF, since Ignition takes nothing else.
@@ -67,8 +69,8 @@ def user_data(profile: OSProfile) -> bytes:
 
 
 def _part(data: bytes) -> MIMENonMultipart:
-    """A part whose kind cloud-init finds out from its first bytes."""
-    part = MIMENonMultipart("application", "octet-stream")
+    """A part whose kind cloud-init finds out from its first bytes: it does so for plain text, and after unpacking."""
+    part = MIMENonMultipart(*(("application", "gzip") if data.startswith(GZIP) else ("text", "plain")))
     part.set_payload(data)
     encoders.encode_base64(part)
     return part

@@ -1,5 +1,6 @@
 """Discs."""
 
+import gzip
 import json
 from dataclasses import replace
 from email import message_from_bytes
@@ -69,6 +70,13 @@ def test_unlocks_the_password_when_there_is_one() -> None:
     config = json.loads(parts(user_data(replace(PROFILE, password="secret")))[-1].removeprefix(b"#cloud-config\n"))
     assert config["ssh_pwauth"] is True
     assert (config["users"][0]["plain_text_passwd"], config["users"][0]["lock_passwd"]) == ("secret", False)
+
+
+def test_names_kinds_that_cloud_init_looks_into() -> None:
+    """It guesses the kind of plain text alone, and unpacks what is called gzip."""
+    packed = replace(PROFILE, user_data=gzip.compress(b"#cloud-config\n"))
+    kinds = [part.get_content_type() for part in message_from_bytes(user_data(packed)).walk()]
+    assert kinds == ["multipart/mixed", "text/plain", "application/gzip", "text/plain"]
 
 
 def test_carries_binary_data_unharmed() -> None:
