@@ -5,7 +5,9 @@ What a task calls is imported when it runs, so that `invoke --list` stays quick.
 """
 
 import functools
+import itertools
 import json as jsonlib
+import os
 import subprocess
 import sys
 import traceback
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 PROJECT = Path(__file__).resolve().parent
+HELP = "`./kiln --list` lists the tasks, `./kiln TASK --help` a task's options"
 
 IMAGE = "an image: the folder that a build printed, or a disk file (VHD, raw, qcow2)"
 JSON = "print one JSON object, errors too"
@@ -104,6 +107,13 @@ def one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
 def path_or_none(word: str) -> Path | None:
     """The path that an option names, None where it was not given."""
     return Path(word) if word else None
+
+
+def image_path(word: str) -> Path:
+    """The image that a task was given. invoke takes a mistyped option for it. Raises CallerError."""
+    if word.startswith("-"):
+        raise CallerError(f"No idea what {word!r} is!", HELP)
+    return Path(word)
 
 
 def size_or_none(word: str) -> int | None:
@@ -237,7 +247,7 @@ def inspect(c: Context, image: str, json: bool = False) -> int:
     """Judge an image by its files alone, without booting it."""
     from harness.inspect import inspect as look
 
-    report = look(Path(image))
+    report = look(image_path(image))
     if json:
         say_json(report.as_dict())
     else:
@@ -294,7 +304,7 @@ def guest_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """What `verify` and `boot` ask of the machine alike: their parameters by name. Raises CallerError."""
     gen = options["gen"]
     return {
-        "image": Path(options["image"]),
+        "image": image_path(options["image"]),
         "generation": int(one_of("gen", gen, ("1", "2"))) if gen else None,
         "seed": one_of("seed", options["seed"], ("azure", "nocloud")),
         "name": options["name"] or None,
@@ -399,6 +409,14 @@ PYTEST_STATUS = {0: 0, 1: 1, 2: INTERRUPTED, 3: 5, 4: 2, 5: 2}
 class Kiln(Program):
     """invoke's program, which ends with 2, not 1, where it cannot understand the words."""
 
+    def normalize_argv(self, argv: list[str] | None) -> None:
+        """Put a task's --help first, or invoke would take it for the task's positional argument."""
+        super().normalize_argv(argv)
+        words = self.argv[1:]
+        tasks = self.namespace.task_names if self.namespace else ()
+        if {"-h", "--help"} & set(words) and words[0] in {"-h", "--help", *tasks}:
+            self.argv = [self.argv[0], "--help", *[word for word in words if not word.startswith("-")][:1]]
+
     def parse_core(self, argv: list[str] | None) -> None:
         """Parse invoke's own options."""
         with understood():
@@ -407,8 +425,13 @@ class Kiln(Program):
         sys.dont_write_bytecode = False
 
     def parse_tasks(self) -> None:
-        """Parse the tasks and their options."""
+        """Parse the tasks and their options; invoke alone would take a mistyped one for a positional argument."""
         with understood():
+            named = [context for context in self.collection.to_contexts() if context.name in self.argv]
+            known = {flag for context in (self.initial_context, *named) for flag in context.flags}
+            for word in itertools.takewhile(lambda word: word != "--", self.argv):
+                if word.startswith("--") and word.split("=")[0] not in known:
+                    raise ParseError(f"No idea what {word!r} is!")
             super().parse_tasks()
 
     def parse_cleanup(self) -> None:
@@ -423,14 +446,19 @@ def understood() -> Iterator[None]:
     try:
         yield
     except (ParseError, ValueError) as error:
-        hint = "`./kiln --list` lists the tasks, `./kiln TASK --help` a task's options"
-        raise ending(CallerError(str(error), hint), "--json" in sys.argv) from None
+        raise ending(CallerError(str(error), HELP), "--json" in sys.argv) from None
 
 
 def main() -> None:
     """Run the tasks named on the command line."""
     namespace = Collection.from_module(sys.modules[__name__])
-    Kiln(version="0.1.0", namespace=namespace, name="Kiln", binary="kiln", binary_names=["kiln"]).run()
+    try:
+        Kiln(version="0.1.0", namespace=namespace, name="Kiln", binary="kiln", binary_names=["kiln"]).run()
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads it has seen enough; Python would complain at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class Machine:
             (self.bin / name).symlink_to(str(shutil.which(name)))
         shutil.copy(PROJECT / "kiln", self.checkout)
         (self.checkout / "system-packages").write_text(
-            f"# head\nbuild thing {self.bin}/thi*\nverify other other-program\n"
+            f"# head\n\nbuild thing {self.bin}/thi*\nverify other other-program\n"
         )
         for lock, environment in (("requirements.lock", ".venv"), ("requirements-dev.lock", ".venv-dev")):
             (self.checkout / lock).write_text(f"# {environment}\n")
@@ -87,7 +87,8 @@ def test_finds_its_checkout_through_a_link(machine: Machine, tmp_path: Path) -> 
     "words", [(), ("--list",), ("--help",), ("doctor",), ("clean",), ("build", "--help"), ("build", "-h")]
 )
 def test_needs_no_system_package_to_help(machine: Machine, words: tuple[str, ...]) -> None:
-    assert machine.run(*words).returncode == 0
+    done = machine.run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("task", ["build", "plan", "distros", "inspect"])
