@@ -19,6 +19,8 @@ SEED_LABEL: Final = "cidata"
 """The label by which cloud-init knows a NoCloud disc."""
 
 GZIP: Final = b"\x1f\x8b"
+BOUNDARY: Final = "===============kiln=="
+"""Between the parts of user data: no line of base64 begins so, and equal data make equal discs."""
 
 
 def azure_dvd(vm: VirtualMachine, path: Path) -> None:
@@ -62,7 +64,7 @@ def nocloud_files(vm: VirtualMachine, vendor_data: bytes = b"") -> Mapping[str, 
 def user_data(profile: OSProfile) -> bytes:
     """User data that makes the administrator, after whatever data the caller gave, as a MIME archive of cloud-init."""
     given = [data for data in dict.fromkeys((profile.custom_data, profile.user_data)) if data]
-    archive = MIMEMultipart()
+    archive = MIMEMultipart(boundary=BOUNDARY)
     for data in (*given, _cloud_config(profile)):
         archive.attach(_part(data))
     return archive.as_bytes()

@@ -47,9 +47,8 @@ def test_makes_a_seed_that_cloud_init_knows_by_its_label(tmp_path: Path) -> None
         "LABEL": "cidata",
     }
     for name, data in nocloud_files(GENERALIZED, b"#cloud-config\n").items():
-        if name != "user-data":
-            assert content(tmp_path / "seed.iso", rr_path=f"/{name}") == data
-            assert content(tmp_path / "seed.iso", joliet_path=f"/{name}") == data
+        assert content(tmp_path / "seed.iso", rr_path=f"/{name}") == data
+        assert content(tmp_path / "seed.iso", joliet_path=f"/{name}") == data
 
 
 def test_tells_the_seed_who_it_is() -> None:

@@ -2,6 +2,9 @@
 
 from xml.etree import ElementTree
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from harness.azure.http import Request, Response
 
 
@@ -17,6 +20,11 @@ def test_reads_a_request_line() -> None:
 
 def test_keeps_a_path_of_two_slashes_a_path() -> None:
     assert Request.to("GET", "//metadata/instance?x=1").path == "//metadata/instance"
+
+
+@given(st.text())
+def test_takes_any_path(text: str) -> None:
+    assert Request.to("GET", f"/{text}").path.startswith("/")
 
 
 def test_makes_answers_with_their_types() -> None:
