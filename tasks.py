@@ -11,8 +11,9 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -427,8 +428,7 @@ class Kiln(Program):
     def parse_tasks(self) -> None:
         """Parse the tasks and their options; invoke alone would take a mistyped one for a positional argument."""
         with understood():
-            named = [context for context in self.collection.to_contexts() if context.name in self.argv]
-            known = {flag for context in (self.initial_context, *named) for flag in context.flags}
+            known = {*self.initial_context.flags, *options_of(self.collection, self.argv)}
             for word in itertools.takewhile(lambda word: word != "--", self.argv):
                 if word.startswith("--") and word.split("=")[0] not in known:
                     raise ParseError(f"No idea what {word!r} is!")
@@ -438,6 +438,12 @@ class Kiln(Program):
         """Print help and lists where they were asked for."""
         with understood():
             super().parse_cleanup()
+
+
+def options_of(collection: Collection, names: Iterable[str]) -> Iterator[str]:
+    """The options of these tasks, other words apart, by signature: invoke forgets help texts when asked twice."""
+    for name in set(names) & set(collection.task_names):
+        yield from ("--" + word.replace("_", "-") for word in signature(collection[name].body).parameters)
 
 
 @contextmanager
@@ -452,13 +458,14 @@ def understood() -> Iterator[None]:
 def main() -> None:
     """Run the tasks named on the command line."""
     namespace = Collection.from_module(sys.modules[__name__])
+    program = Kiln(version="0.1.0", namespace=namespace, name="Kiln", binary="kiln", binary_names=["kiln"])
     try:
-        Kiln(version="0.1.0", namespace=namespace, name="Kiln", binary="kiln", binary_names=["kiln"]).run()
-    finally:
         try:
+            program.run()
+        finally:
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever reads it has seen enough; Python would complain at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever reads it has seen enough; Python would complain again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
