@@ -8,7 +8,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,8 @@ SERVER_PORT, CLIENT_PORT = 1067, 1068
 """Where dnsmasq serves leases: away from port 67, which is the relay's."""
 STARTING: Final = 10.0
 """Seconds until dnsmasq must have its sockets."""
+PARTING: Final = 5.0
+"""Seconds that it has for ending."""
 QUERY: Final = re.compile(r"query\[(?P<type>\w+)] (?P<name>\S*) from (?P<client>\S+)")
 """How dnsmasq's log tells what it was asked."""
 
@@ -36,7 +38,7 @@ def routes(vm: VirtualMachine) -> tuple[dhcp.Route, ...]:
 def arguments(vm: VirtualMachine, folder: Path) -> tuple[str, ...]:
     """dnsmasq's command line for one VM; leases and log go to the folder.
 
-    - `no-daemon` keeps it from changing its user, which an unprivileged user namespace refuses.
+    - an empty user and group: it must not change them, which an unprivileged user namespace refuses.
     - `dhcp-ignore-clid`: a guest runs several DHCP clients one after another, all must get the one address.
     - an empty option 12: else dnsmasq echoes the client's name, which Azure never does; nor does it send option 28.
     - forced options: no client asks for 245 or 249, Azure sends them all the same.
@@ -45,7 +47,10 @@ def arguments(vm: VirtualMachine, folder: Path) -> tuple[str, ...]:
     classless = dhcp.encode_routes(routes(vm)).hex(":")
     wireserver = IPv4Address(WIRESERVER).packed.hex(":")
     return (
-        "--no-daemon",
+        "--keep-in-foreground",
+        "--user=",
+        "--group=",
+        "--log-facility=-",
         "--conf-file",
         "--pid-file",
         "--log-dhcp",
@@ -99,9 +104,17 @@ def dnsmasq(vm: VirtualMachine, folder: Path, journal: Journal) -> Iterator[None
             raise MachineError(f"dnsmasq does not start: {_last_words(process, follower, path)}", f"its log is {path}")
         yield
     finally:
-        process.kill()
-        process.wait()
+        _end(process)
         follower.join()
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End dnsmasq in good order: it then ends its own children, which serve TCP, too."""
+    process.terminate()
+    try:
+        process.wait(PARTING)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _follow(process: "subprocess.Popen[str]", path: Path, journal: Journal, started: threading.Event) -> None:
@@ -109,7 +122,8 @@ def _follow(process: "subprocess.Popen[str]", path: Path, journal: Journal, star
     assert process.stderr is not None
     with process.stderr, path.open("w", encoding="utf-8") as log:
         for line in process.stderr:
-            print(line, end="", file=log, flush=True)
+            with suppress(OSError):  # a full disk must not stop the reading, which would stop dnsmasq
+                print(line, end="", file=log, flush=True)
             if "started, version" in line:
                 started.set()
             elif asked := QUERY.search(line):
@@ -119,6 +133,6 @@ def _follow(process: "subprocess.Popen[str]", path: Path, journal: Journal, star
 
 
 def _last_words(process: "subprocess.Popen[str]", follower: threading.Thread, path: Path) -> str:
-    process.kill()
+    _end(process)
     follower.join()
     return path.read_text(encoding="utf-8").strip()
