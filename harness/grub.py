@@ -1,7 +1,8 @@
 """GRUB's menu as it would show it: grub.cfg, grubenv and Boot Loader Specification entries, from the image's files.
 
 Not an interpreter: the menu entries, the last literal value of each variable, and the commands outside of entries are
-kept; conditions are not evaluated. Words of an entry that name an unknown variable lose it, as they would in GRUB.
+kept. Conditions on variables are decided, of others both branches are taken. Words of an entry that name an unknown
+variable lose it, as they would in GRUB.
 """
 
 import posixpath
@@ -14,6 +15,8 @@ from harness.tree import Tree
 
 FOLDERS = ("/boot/grub", "/boot/grub2")
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
+_RUNTIME = re.compile(r"\$\{?(grub_\w+|root|prefix|\?|\d)")
+"""Variables that only the running GRUB knows: what depends on them is left open."""
 _ENTRY_ID = re.compile(r"^\$\{?menuentry_id_option\}?$")
 
 
@@ -87,10 +90,15 @@ class _Reader:
         self.blocks: list[str] = []
         self.counters = [0]
         self.open: dict[str, object] = {}
+        self.conditions: list[bool | None] = []
+        self.taken: list[bool] = []
 
     def take(self, words: list[str]) -> None:
         """One command."""
-        if not words or words[0].startswith("#"):
+        words = words[1:] if words and words[0] in ("then", "do") else words
+        if words and words[0] in ("if", "elif", "else", "fi"):
+            words = self._branch(words)
+        if not words or words[0].startswith("#") or False in self.conditions:
             return
         if words[0] == "}":
             self._close()
@@ -100,6 +108,37 @@ class _Reader:
             self._inside(words)
         else:
             self._outside(words)
+
+    def _branch(self, words: list[str]) -> list[str]:
+        """Enter, change or leave a branch; gives back the command behind `else`, if one follows."""
+        if words[0] == "if":
+            self.conditions.append(self._holds(words[1:]))
+            self.taken.append(self.conditions[-1] is True)
+        elif words[0] == "fi" and self.conditions:
+            self.conditions.pop()
+            self.taken.pop()
+        elif self.conditions:
+            now = True if words[0] == "else" else self._holds(words[1:])
+            unsure = self.conditions[-1] is None and not self.taken[-1]
+            self.conditions[-1] = False if self.taken[-1] else None if unsure else now
+            self.taken[-1] = self.taken[-1] or now is True
+            return words[1:] if words[0] == "else" else []
+        return []
+
+    def _holds(self, words: list[str]) -> bool | None:
+        """Whether a test like `[ x$name = xy ]` or `[ "${name}" ]` holds; None where only the running GRUB knows."""
+        if words[:1] != ["["] or words[-1:] != ["]"] or any(_RUNTIME.search(word) for word in words):
+            return None
+        match [self._filled(word) for word in words[1:-1]]:
+            case [left, ("=" | "=="), right]:
+                return left == right
+            case [left, "!=", right]:
+                return left != right
+            case ["-n", value] | [value] if value != "!":
+                return bool(value)
+            case ["-z", value]:
+                return not value
+        return None
 
     def _begin(self, words: list[str]) -> None:
         kind = words[0] if words and words[0] in ("menuentry", "submenu") else "function"
@@ -139,7 +178,10 @@ class _Reader:
                 self.settings[name] = value
 
     def _filled(self, word: str) -> str:
-        return _VARIABLE.sub(lambda found: self.variables.get(found[1], ""), word)
+        return _VARIABLE.sub(lambda found: self._value(found[1]), word)
+
+    def _value(self, name: str) -> str:
+        return self.variables.get(name, "y" if name.startswith("feature_") else "")
 
 
 def _id(words: list[str]) -> str:

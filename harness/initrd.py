@@ -11,6 +11,7 @@ import io
 import lzma
 import os
 import subprocess
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def read_initrd(path: Path, keep: tuple[str, ...] = ()) -> Initrd:
                     files.update({name: content} if content is not None else {})
                     if len(names) > MOST_NAMES:
                         raise Unreadable(f"the initramfs holds more than {MOST_NAMES} names", "is it whole?")
-        except (EOFError, OSError, lzma.LZMAError) as broken:
+        except (EOFError, OSError, ValueError, lzma.LZMAError, zlib.error) as broken:
             raise Unreadable(f"the initramfs cannot be unpacked: {broken}", "is it whole?") from None
     if not names:
         raise Unreadable("this is no initramfs: no cpio archive in it", "was it written to its end?")
@@ -171,7 +172,7 @@ def _members(stream: _Counted, keep: tuple[str, ...]) -> Iterator[tuple[str, byt
     plain = isinstance(stream.stream, io.BufferedReader) and stream.stream.seekable()
     finished = False
     while header := _next_header(stream):
-        size, name_size = int(header[54:62], 16), int(header[94:102], 16)
+        size, name_size = _number(header[54:62]), _number(header[94:102])
         if name_size > 1 << 16:
             raise EOFError("a name is too long")
         name = stream.exactly(name_size).rstrip(b"\0").decode("utf-8", "replace")
@@ -189,6 +190,11 @@ def _members(stream: _Counted, keep: tuple[str, ...]) -> Iterator[tuple[str, byt
         yield name, content
     if not finished:
         raise EOFError("it ends without its trailer")
+
+
+def _number(digits: bytes) -> int:
+    """A header's hexadecimal number. int() would take signs as well."""
+    return int.from_bytes(bytes.fromhex(digits.decode("ascii")), "big")
 
 
 def _next_header(stream: _Counted) -> bytes:

@@ -19,7 +19,7 @@ from typing import Any
 from build.command import find
 from build.errors import CallerError
 from build.gpt import ESP, LINUX, LINUX_BOOT, MBR_ESP, MBR_LINUX, ROOT_ARM64, ROOT_X86_64, Partition
-from build.manifest import Manifest
+from build.manifest import DISK, NAME, Manifest
 from harness.checks import all_checks
 from harness.checks.check import Check, judge
 from harness.diskfacts import DiskFacts, read_disk
@@ -120,9 +120,9 @@ def gather(target: Path, scratch: Path, told: Mapping[str, Any]) -> Facts:
     facts = Facts()
     if target.is_file():
         _read_disk(facts, target, scratch)
-    elif (target / "disk.vhd").is_file():
-        facts.add("manifest", _manifest(target / "manifest.json"), "the image has no manifest")
-        _read_disk(facts, target / "disk.vhd", scratch)
+    elif (target / DISK).is_file():
+        facts.add("manifest", _manifest(target), "the image has no manifest")
+        _read_disk(facts, target / DISK, scratch)
     elif (target / "etc").is_dir():
         facts.lacks |= dict.fromkeys(_DISK_FACTS, "a root tree has no disk")
         facts.add("tree", FolderTree(target), "")
@@ -135,12 +135,13 @@ def gather(target: Path, scratch: Path, told: Mapping[str, Any]) -> Facts:
     manifest = facts.known.get("manifest")
     profile = infer(facts.known.get("disk"), facts.known.get("tree"), facts.known.get("kernels"), manifest)
     facts.add("profile", replace(profile, **told), "")
-    facts.lacks.setdefault("manifest", "the image has no manifest")
+    if manifest is None:
+        facts.lacks["manifest"] = "the image has no manifest"
     return facts
 
 
-def _manifest(path: Path) -> Manifest | None:
-    return Manifest.load(path) if path.is_file() else None
+def _manifest(folder: Path) -> Manifest | None:
+    return Manifest.load(folder) if (folder / NAME).is_file() else None
 
 
 def _read_disk(facts: Facts, path: Path, scratch: Path) -> None:

@@ -113,7 +113,8 @@ def _stub_leads_on(path: str, text: str, tree: Tree, root: FileSystem) -> Compla
             yield f"{path.lstrip('/')} looks for the file system {wanted[0]}, the root is {root.uuid}"
     prefix = menu.settings.get("prefix", "") or next((w for w in menu.words("set") if w.startswith("prefix=")), "")
     folder = prefix.rpartition(")")[2].strip("'\"")
-    if folder and not any(tree.is_file(f"{above}{folder}/grub.cfg") for above in ("", "/boot")):
+    elsewhere = any(tree.is_file(f"{known}/grub.cfg") for known in FOLDERS)  # else the check of the menu says so
+    if folder and elsewhere and not any(tree.is_file(f"{above}{folder}/grub.cfg") for above in ("", "/boot")):
         yield f"{path.lstrip('/')} goes on to {folder}/grub.cfg, which the image does not have"
 
 

@@ -1,6 +1,7 @@
 """Device names and rules (catalogue 2.4)."""
 
 import re
+from collections.abc import Iterator
 
 from harness.checks.check import Complaints, check
 from harness.profile import CLOUD_INIT
@@ -52,15 +53,25 @@ def cloud_init_finds_the_resource_disk(tree: Tree) -> Complaints:
 def virtual_functions_are_left_alone(tree: Tree) -> Complaints:
     """The fast network card mirrors the slow one's address: whoever configures it as well breaks both."""
     udev = ("10-azure-unmanaged-sriov.rules", "68-azure-sriov-nm-unmanaged.rules")
-    others = (
-        "/etc/NetworkManager/conf.d/99-azure-unmanaged-devices.conf",
-        "/etc/systemd/network/99-azure-unmanaged-devices.network",
-        "/usr/lib/systemd/network/01-azure-unmanaged-sriov.network",
-    )
     # ifupdown configures only the cards that it is told by name.
     manages = tree.exists("/usr/sbin/NetworkManager") or _networkd_runs(tree)
-    if manages and not _has_rule(tree, *udev) and not any(tree.exists(path) for path in others):
+    if (
+        manages
+        and not _has_rule(tree, *udev)
+        and not any(_spares_mellanox(tree, path) for path in _manager_files(tree))
+    ):
         yield "no rule keeps the network manager away from virtual functions"
+
+
+def _manager_files(tree: Tree) -> Iterator[str]:
+    for folder in ("/etc", "/usr/lib"):
+        yield from tree.glob(f"{folder}/systemd/network/*.network")
+        yield from tree.glob(f"{folder}/NetworkManager/conf.d/*.conf")
+
+
+def _spares_mellanox(tree: Tree, path: str) -> bool:
+    text = tree.read_text(path)
+    return "mlx5_core" in text and re.search(r"^\s*(Unmanaged=yes|unmanaged-devices)", text, re.MULTILINE) is not None
 
 
 def _networkd_runs(tree: Tree) -> bool:
