@@ -128,7 +128,7 @@ def test_installs_as_root(machine: Machine) -> None:
     machine.user(0)
     done = machine.run("build")
     assert (done.returncode, done.stderr) == (0, "kiln: installing thing\n")
-    assert machine.calls[-1].startswith("apt-get install --yes --quiet --no-install-recommends")
+    assert machine.calls[-1].startswith("apt-get install -qq --yes --no-install-recommends")
     assert machine.calls[-1].endswith(" thing")
 
 
