@@ -131,7 +131,11 @@ def gather(target: Path, scratch: Path, told: Mapping[str, Any]) -> Facts:
             f"{target} is not an image",
             "give a disk file, the folder that a build printed, or a root tree (it has etc/)",
         )
-    _read_tree(facts, scratch)
+    try:
+        _read_tree(facts, scratch)
+    except Unreadable as broken:
+        facts.unreadable["files"] = broken.what
+        facts.lacks |= dict.fromkeys(set(_TREE_FACTS) - set(facts.known), broken.what)
     manifest = facts.known.get("manifest")
     profile = infer(facts.known.get("disk"), facts.known.get("tree"), facts.known.get("kernels"), manifest)
     facts.add("profile", replace(profile, **told), "")

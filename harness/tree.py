@@ -5,6 +5,7 @@
 """
 
 import fnmatch
+import os
 import posixpath
 import stat
 from abc import ABC, abstractmethod
@@ -209,9 +210,10 @@ class FolderTree(Tree):
 
     def _entry(self, path: str) -> Entry | None:
         try:
-            return _from_stat(self.local(path))
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            found = os.lstat(f"{self.root}{path}")
+        except OSError:
             return None
+        return Entry(found.st_mode, found.st_uid, found.st_gid, found.st_size, found.st_ino)
 
     def target(self, path: str) -> str:
         """Where the link points."""

@@ -61,7 +61,7 @@ def test_boots_the_saved_entry() -> None:
     [
         ("if [ x$feature_timeout_style = xy ] ; then\n set timeout=1\nelse\n set timeout=0\nfi", "1"),
         (
-            'if [ "${failed}" = 1 ]; then\n set timeout=30\nelif [ a = a ]; then\n set timeout=2\nelse set timeout=3\nfi',
+            'if [ "${failed}" = 1 ]; then\n set timeout=9\nelif [ a = a ]; then\n set timeout=2\nelse set x=3\nfi',
             "2",
         ),
         ("if [ a = a ]; then\n set timeout=1\nelif [ a = a ]; then\n set timeout=2\nfi", "1"),
