@@ -13,6 +13,7 @@ from rich.console import Console
 
 from build.command import find
 from build.errors import CallerError
+from build.manifest import Manifest
 from build.vhd import Footer
 from harness.inspect import inspect
 from harness.render_text import print_report, summary
@@ -262,6 +263,37 @@ def test_judges_waagent_and_specialized_images_by_their_own_rules(root: Path) ->
     swap("etc/waagent.conf", "Agent=auto", "Agent=disabled")(root)
     assert failed(inspect(root)) == set()
     assert "specialized" in inspect(root).machine["profile"]
+
+
+def test_takes_what_an_image_is_from_its_manifest(good: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk.vhd").symlink_to(good)
+    manifest = Manifest(
+        name="debian-12-gen2-x86_64",
+        distro="debian",
+        release="12",
+        arch="x86_64",
+        generations=(2,),
+        kind="generalized",
+        provisioner="waagent",
+        digest="sha256:1",
+        **dict.fromkeys(("hostname", "admin", "plan_id", "kernel", "root_uuid", "cmdline"), ""),
+        **{name: {} for name in ("sizes", "recipe", "durations", "tools")},
+        source_date_epoch=0,
+        archives=(),
+        packages=(),
+    )
+    manifest.save(tmp_path)
+    report = inspect(tmp_path)
+    assert report.digest == "sha256:1"
+    assert report.machine["profile"] == "generation 2, generalized, provisioner waagent, x86_64"
+    assert not any("inferred" in note or "manifest" in note for note in report.notes)
+    assert failed(report) == {"agent.not-both"}
+
+
+def test_says_what_was_inferred(tree: Path) -> None:
+    notes = inspect(tree).notes
+    assert "inferred: provisioner cloud-init (it is installed)" in notes
+    assert "inferred: generalized (nothing disables provisioning)" in notes
 
 
 # Disks
