@@ -220,3 +220,10 @@ def test_runs_from_a_checkout_of_another_user(open_folder: Path) -> None:
     )
     assert done.stdout.startswith(f"{cache}/venv-"), done.stderr
     assert not (machine.checkout / ".venv").exists()
+
+
+def test_ends_with_3_where_packages_cannot_be_had(machine: Machine) -> None:
+    (machine.checkout / "requirements.lock").write_text("kiln-no-such-package==1 --hash=sha256:" + "0" * 64 + "\n")
+    done = machine.run("doctor", PIP_NO_INDEX="1", PIP_FIND_LINKS="")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"kiln: the Python environment {machine.checkout}/.venv could not be made\n" in done.stderr
