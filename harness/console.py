@@ -69,6 +69,12 @@ class Console:
         """The last lines."""
         return "\n".join(self.text.rstrip().splitlines()[-lines:])
 
+    def check_alive(self) -> None:
+        """Raise Gone when the machine has ended, or the guest gets no further since the mark."""
+        ended = self._ended()
+        if reason := trouble(plain(self._raw()[self._from :])) or ended:
+            raise Gone(reason)
+
     def wait_for(self, pattern: str, deadline: Deadline) -> re.Match[str]:
         """The pattern's first match since the mark (^ and $ match at lines).
 

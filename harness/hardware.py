@@ -1,8 +1,11 @@
 """The machine that a guest finds, as QEMU's arguments: Azure's two generations, as near as QEMU comes.
 
 Pure: a Hardware value in, words out. SMBIOS after host-protocol section 1.1; disks and drives after image-requirements
-1.2 and 1.3: IDE for Gen1, SCSI with the disk at LUN 0 and the DVD at LUN 2 for Gen2. What QEMU lacks (VMBus, so storvsc
-and netvsc) is replaced by virtio, and proves nothing about those drivers.
+1.2 and 1.3: the DVD on IDE for Gen1, on SCSI at LUN 2 for Gen2, the disk on SCSI at LUN 0 for both.
+
+What QEMU lacks (VMBus, so storvsc and netvsc) is replaced by virtio, and proves nothing about those drivers. A Gen1 disk
+cannot be on IDE: where SMBIOS says Microsoft and Virtual Machine, Linux leaves IDE disks (not the DVD) to Hyper-V's
+paravirtual driver (drivers/ata/ata_piix.c, prefer_ms_hyperv), so as on Azure the BIOS reads it one way, Linux another.
 """
 
 import json
@@ -91,7 +94,7 @@ def _smbios(hardware: Hardware) -> list[str]:
 def _gen1(hardware: Hardware) -> list[str]:
     return [
         *("-machine", "pc"),
-        *_disk(hardware.disk, "ide-hd,bus=ide.0"),
+        *_disk(hardware.disk),
         *_drive(hardware.dvd, "ide-cd,bus=ide.1"),
     ]
 
@@ -102,15 +105,18 @@ def _gen2(hardware: Hardware) -> list[str]:
         *("-machine", "q35,pflash0=code,pflash1=variables"),
         *_blockdev("code", "raw", hardware.ovmf.code, read_only=True),
         *_blockdev("variables", "qcow2", hardware.variables),
-        *("-device", "virtio-scsi-pci,id=scsi"),
-        *_disk(hardware.disk, "scsi-hd,bus=scsi.0,scsi-id=0,lun=0"),
+        *_disk(hardware.disk),
         *_drive(hardware.dvd, "scsi-cd,bus=scsi.0,scsi-id=0,lun=2"),
     ]
 
 
-def _disk(disk: Path, device: str) -> list[str]:
-    # Not 0, which QEMU gives to the kernel that it starts itself.
-    return [*_blockdev("disk", "qcow2", disk), "-device", f"{device},id=os-disk,drive=disk,bootindex=1"]
+def _disk(disk: Path) -> list[str]:
+    return [
+        *("-device", "virtio-scsi-pci,id=scsi"),
+        *_blockdev("disk", "qcow2", disk),
+        # Not boot index 0, which QEMU gives to a kernel that it starts itself.
+        *("-device", "scsi-hd,bus=scsi.0,scsi-id=0,lun=0,id=os-disk,drive=disk,bootindex=1"),
+    ]
 
 
 def _drive(dvd: Path | None, device: str) -> list[str]:

@@ -111,6 +111,16 @@ def test_stops_waiting_at_a_dead_end(tmp_path: Path) -> None:
         Console(tmp_path / "console.log").wait_for("login:", Deadline.after(60))
 
 
+def test_tells_others_who_wait_that_it_is_a_dead_end(tmp_path: Path) -> None:
+    console = Console(tmp_path / "console.log")
+    console.check_alive()
+    console.path.write_text("\n(initramfs) ")
+    with pytest.raises(Gone, match="the initramfs gave up"):
+        console.check_alive()
+    console.mark()
+    console.check_alive()
+
+
 def test_stops_waiting_when_the_machine_has_ended_but_reads_its_last_words(tmp_path: Path) -> None:
     def check_alive() -> None:
         raise Gone("QEMU died")

@@ -54,10 +54,10 @@ def test_has_the_bios_strings_of_its_generation() -> None:
     assert "Hyper-V UEFI Release v4.1" in smbios(GEN2, 0)
 
 
-def test_puts_a_gen1_disk_and_dvd_on_ide() -> None:
+def test_puts_a_gen1_dvd_on_ide_and_the_disk_where_linux_takes_it() -> None:
     devices = words(GEN1, "-device")
     assert words(GEN1, "-machine") == ["pc"]
-    assert "ide-hd,bus=ide.0,id=os-disk,drive=disk,bootindex=1" in devices
+    assert "scsi-hd,bus=scsi.0,scsi-id=0,lun=0,id=os-disk,drive=disk,bootindex=1" in devices
     assert "ide-cd,bus=ide.1,id=dvd,drive=medium" in devices
 
 
