@@ -3,9 +3,9 @@
 Pure: a Hardware value in, words out. SMBIOS after host-protocol section 1.1; disks and drives after image-requirements
 1.2 and 1.3: the DVD on IDE for Gen1, on SCSI at LUN 2 for Gen2, the disk on SCSI at LUN 0 for both.
 
-What QEMU lacks (VMBus, so storvsc and netvsc) is replaced by virtio, and proves nothing about those drivers. A Gen1 disk
-cannot be on IDE: where SMBIOS says Microsoft and Virtual Machine, Linux leaves IDE disks (not the DVD) to Hyper-V's
-paravirtual driver (drivers/ata/ata_piix.c, prefer_ms_hyperv), so as on Azure the BIOS reads it one way, Linux another.
+What QEMU lacks (VMBus, so storvsc and netvsc) is replaced by virtio, and proves nothing about those drivers.
+A Gen1 disk cannot be on IDE: where SMBIOS says Microsoft and Virtual Machine, Linux leaves IDE disks (not the DVD) to
+Hyper-V's paravirtual driver (drivers/ata/ata_piix.c, prefer_ms_hyperv). As on Azure it so reads it by another way.
 """
 
 import json
@@ -23,6 +23,10 @@ BIOS = {
     1: {"vendor": "American Megatrends Inc.", "version": "090008 ", "date": "12/07/2018"},
     2: {"vendor": MAKER, "version": "Hyper-V UEFI Release v4.1", "date": "08/23/2024"},
 }
+
+SYSTEM = "Hyper-V UEFI Release v4.1"
+"""The system's version, as Gen2 has it. By this word systemd knows Hyper-V where the processor does not tell, and units
+with ConditionVirtualization=microsoft (Debian's walinuxagent.service) start. Gen1 says 7.0, by the processor's word."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def arguments(hardware: Hardware) -> list[str]:
 
 
 def _smbios(hardware: Hardware) -> list[str]:
-    system = {"manufacturer": MAKER, "product": "Virtual Machine", "uuid": str(hardware.vm.uuid)}
+    system = {"manufacturer": MAKER, "product": "Virtual Machine", "version": SYSTEM, "uuid": str(hardware.vm.uuid)}
     chassis = {"manufacturer": MAKER}
     if hardware.serial_number:
         system["serial"] = hardware.serial_number
