@@ -1,10 +1,10 @@
 """Judge an image without booting or mounting it: gather facts, hand them to the checks, say what was inferred.
 
 The facts, by the names of the checks' parameters (one that cannot be had is left out, and a reason kept):
-`disk` DiskFacts · `esp` Tree of the EFI partition · `tree` Tree of the root, with a separate /boot joined in ·
-`root` FileSystem of the root · `kernels` Kernel by version · `initrds` Initrd by kernel version · `grub` Menu ·
-`entry` the menu's default Entry · `fstab` its Mounts · `accounts` the users · `packages` versions by name ·
-`waagent` settings of waagent.conf · `manifest` · `profile`.
+`vhd` DiskFacts of the file · `disk` the same, where its content can be read · `esp` Tree of the EFI partition ·
+`tree` Tree of the root, with a separate /boot joined in · `root` FileSystem of the root · `kernels` Kernel by
+version · `initrds` Initrd by kernel version · `grub` Menu · `entry` the menu's default Entry · `fstab` its Mounts ·
+`accounts` the users · `packages` versions by name · `waagent` settings of waagent.conf · `manifest` · `profile`.
 """
 
 import tempfile
@@ -109,7 +109,7 @@ def offline_checks(only: tuple[str, ...] = ()) -> tuple[Check, ...]:
     return tuple(one for id, one in offline.items() if not only or id in only)
 
 
-_DISK_FACTS = ("disk", "esp", "root")
+_DISK_FACTS = ("vhd", "disk", "esp", "root")
 _TREE_FACTS = ("kernels", "initrds", "grub", "entry", "fstab", "accounts", "packages", "waagent")
 FACTS = frozenset((*_DISK_FACTS, *_TREE_FACTS, "tree", "manifest", "profile"))
 """The names that an offline check may ask for."""
@@ -152,6 +152,12 @@ def _read_disk(facts: Facts, path: Path, scratch: Path) -> None:
     for program in PROGRAMS:
         find(program)
     disk = read_disk(path, scratch)
+    facts.add("vhd", disk, "")
+    if disk.container == "differencing VHD":
+        reason = "a differencing VHD is nothing without its parent"
+        facts.unreadable["disk"] = reason
+        facts.lacks |= dict.fromkeys(("disk", "esp", "root", "tree"), reason)
+        return
     facts.add("disk", disk, "")
     _read_esp(facts, disk, scratch)
     _read_root(facts, disk, scratch)

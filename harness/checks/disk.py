@@ -15,73 +15,73 @@ FIRST_FREE = 2048
 
 
 @check("vhd.fixed", source=VHD, repair="Convert it: `qemu-img convert -O vpc -o subformat=fixed,force_size`")
-def the_file_is_a_fixed_vhd(disk: DiskFacts) -> Complaints:
+def the_file_is_a_fixed_vhd(vhd: DiskFacts) -> Complaints:
     """Azure takes fixed VHDs only: dynamic and differencing ones, VHDX, qcow2 and raw files are refused at upload."""
-    if disk.container != "fixed VHD" and not disk.container.startswith("VHD of type"):
-        yield f"this is a {disk.container} file" if disk.container != "raw" else "there is no VHD footer: a raw disk"
+    if vhd.container != "fixed VHD" and not vhd.container.startswith("VHD of type"):
+        yield f"this is a {vhd.container} file" if vhd.container != "raw" else "there is no VHD footer: a raw disk"
 
 
 @check("vhd.type", source=VHD, repair="Write the footer anew with disk type 2")
-def the_footer_says_fixed(disk: DiskFacts) -> Complaints:
+def the_footer_says_fixed(vhd: DiskFacts) -> Complaints:
     """The type is what tells a reader whether tables or the disk itself come first."""
-    if disk.footer and disk.container.startswith("VHD of type"):
-        yield f"the footer's disk type is {disk.footer.disk_type}, not {FIXED}"
+    if vhd.footer and vhd.container.startswith("VHD of type"):
+        yield f"the footer's disk type is {vhd.footer.disk_type}, not {FIXED}"
 
 
 @check("vhd.align", source=VHD, repair="Grow the raw disk to the next MiB before it gets its footer")
-def the_virtual_size_is_whole_mib(disk: DiskFacts) -> Complaints:
+def the_virtual_size_is_whole_mib(vhd: DiskFacts) -> Complaints:
     """Azure refuses a VHD whose virtual size is not a whole multiple of 1 MiB, after the upload."""
-    if disk.virtual_size % MIB:
-        yield f"the virtual size is {disk.virtual_size} bytes, {disk.virtual_size % MIB} over a whole MiB"
+    if vhd.virtual_size % MIB:
+        yield f"the virtual size is {vhd.virtual_size} bytes, {vhd.virtual_size % MIB} over a whole MiB"
 
 
 @check("vhd.length", source=VHD, repair="Copy the file again: it is cut, padded, or its footer was edited")
-def the_file_is_as_long_as_its_footer_says(disk: DiskFacts) -> Complaints:
+def the_file_is_as_long_as_its_footer_says(vhd: DiskFacts) -> Complaints:
     """The footer is the last 512 bytes, right behind the disk."""
-    if disk.container == "fixed VHD" and disk.file_size != disk.virtual_size + LENGTH:
-        yield f"the file has {disk.file_size} bytes, its footer makes it {disk.virtual_size + LENGTH}"
+    if vhd.container == "fixed VHD" and vhd.file_size != vhd.virtual_size + LENGTH:
+        yield f"the file has {vhd.file_size} bytes, its footer makes it {vhd.virtual_size + LENGTH}"
 
 
 @check("vhd.cookie", source=VHD, repair="Write the footer anew")
-def the_footer_begins_with_its_cookie(disk: DiskFacts) -> Complaints:
+def the_footer_begins_with_its_cookie(vhd: DiskFacts) -> Complaints:
     """Without the cookie `conectix` Azure calls the file an invalid VHD."""
-    if disk.footer and disk.cookie != COOKIE:
-        yield f"the footer begins with {disk.cookie!r}"
+    if vhd.footer and vhd.cookie != COOKIE:
+        yield f"the footer begins with {vhd.cookie!r}"
 
 
 @check("vhd.checksum", source="VHD specification", repair="Write the footer anew: this one is damaged")
-def the_footer_has_the_right_checksum(disk: DiskFacts) -> Complaints:
+def the_footer_has_the_right_checksum(vhd: DiskFacts) -> Complaints:
     """A reader that checks it takes the file for damaged."""
-    if disk.footer and disk.cookie == COOKIE and not disk.checksum_is_right:
+    if vhd.footer and vhd.cookie == COOKIE and not vhd.checksum_is_right:
         yield "the footer's checksum does not fit its bytes"
 
 
 @check(
     "vhd.geometry", severity="recommended", source="QEMU block/vpc.c", repair="Convert with `force_size` (creator qem2)"
 )
-def every_reader_sees_the_same_size(disk: DiskFacts) -> Complaints:
+def every_reader_sees_the_same_size(vhd: DiskFacts) -> Complaints:
     """Azure goes by the current size, QEMU for some creators by the geometry: the same file is then two disks."""
-    if disk.footer is None or disk.footer.creator in TRUSTED_CREATORS:
+    if vhd.footer is None or vhd.footer.creator in TRUSTED_CREATORS:
         return
-    cylinders, heads, sectors = disk.footer.geometry
+    cylinders, heads, sectors = vhd.footer.geometry
     seen = cylinders * heads * sectors * SECTOR
-    if seen != disk.footer.current_size and disk.footer.geometry != (65535, 16, 255):
-        creator = disk.footer.creator.decode("latin-1").strip()
-        yield f"creator {creator!r}: the geometry makes {seen} bytes, the current size {disk.footer.current_size}"
+    if seen != vhd.footer.current_size and vhd.footer.geometry != (65535, 16, 255):
+        creator = vhd.footer.creator.decode("latin-1").strip()
+        yield f"creator {creator!r}: the geometry makes {seen} bytes, the current size {vhd.footer.current_size}"
 
 
 @check("vhd.size-min", source=VHD, repair="Make the disk larger")
-def the_disk_is_large_enough(disk: DiskFacts) -> Complaints:
+def the_disk_is_large_enough(vhd: DiskFacts) -> Complaints:
     """Azure takes no VHD below 20 MiB."""
-    if disk.virtual_size < 20 * MIB:
-        yield f"the disk has {disk.virtual_size} bytes"
+    if vhd.virtual_size < 20 * MIB:
+        yield f"the disk has {vhd.virtual_size} bytes"
 
 
 @check("vhd.size-legacy", severity="recommended", source=VHD, repair="Stay at or below 1023 GiB")
-def the_disk_fits_old_limits(disk: DiskFacts) -> Complaints:
+def the_disk_fits_old_limits(vhd: DiskFacts) -> Complaints:
     """The Marketplace takes OS disks up to 1023 GiB."""
-    if disk.virtual_size > 1023 * GIB:
-        yield f"the disk has {disk.virtual_size / GIB:.0f} GiB"
+    if vhd.virtual_size > 1023 * GIB:
+        yield f"the disk has {vhd.virtual_size / GIB:.0f} GiB"
 
 
 @check("disk.gen1-2tib", source="Microsoft: FAQ for disks", repair="Make the disk smaller, or GPT", when=GENERATION_1)

@@ -90,7 +90,13 @@ def the_os_disk_has_no_lvm(disk: DiskFacts) -> Complaints:
             yield f"partition {one.number} holds LVM"
 
 
-@check("growpart", severity="recommended", source="Microsoft: cloud-init", repair="Install a resizer", when=CLOUD_INIT)
+@check(
+    "growpart.tools",
+    severity="recommended",
+    source="Microsoft: cloud-init",
+    repair="Install a resizer",
+    when=CLOUD_INIT,
+)
 def something_grows_the_root(tree: Tree, fstab: tuple[Mount, ...]) -> Complaints:
     """The disk is created larger than the image; what does not grow leaves the owner with a full root."""
     grows = any("x-systemd.growfs" in mount.options for mount in fstab if mount.point == "/")

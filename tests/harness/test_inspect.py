@@ -195,7 +195,7 @@ DEFECTS: list[tuple[str, Change]] = [
     ("console.getty", link("etc/systemd/system/serial-getty@ttyS0.service", "/dev/null")),
     ("console.kernel-conf", swap(f"boot/config-{VERSION}", "SERIAL_8250=y", "SERIAL_8250=m")),
     ("fstab.persistent", add("etc/fstab", "/dev/sdb1 /data ext4 nofail 0 2\n")),
-    ("growpart", remove("usr/bin/growpart")),
+    ("growpart.tools", remove("usr/bin/growpart")),
     ("grub.kernel", swap("boot/grub/grub.cfg", f"initrd.img-{VERSION}", "initrd.img-gone")),
     ("grub.serial", swap("boot/grub/grub.cfg", " serial console", " console")),
     ("grub.timeout", swap("boot/grub/grub.cfg", "timeout=1", "timeout=0")),
@@ -442,6 +442,13 @@ def test_judges_what_other_formats_hold(disk: Path, tmp_path: Path, form: str) -
     command = [find("qemu-img"), "convert", "-f", "raw", "-O", form, *options, disk, other]
     subprocess.run(command, check=True)
     assert failed(inspect(other)) == {"vhd.fixed"}
+
+
+def test_says_of_a_differencing_disk_only_what_its_container_tells(disk: Path) -> None:
+    footer(disk_type=4, data_offset=512)(disk)
+    report = inspect(disk)
+    assert failed(report) == {"vhd.fixed", "inspect.disk"}
+    assert "nothing without its parent" in evidence(report)
 
 
 def test_finds_a_footer_over_nothing(tmp_path: Path) -> None:
