@@ -122,6 +122,8 @@ REMOVED = (
     *("/etc/ssh/ssh_host_*", "/etc/hostname.orig", "/etc/.pwd.lock", "/root/.bash_history", "/root/.ssh"),
     *("/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret", "/var/lib/dbus/machine-id"),
     *("/var/lib/urandom/random-seed", "/boot/efi/loader/random-seed", "/etc/udev/rules.d/70-persistent-net.rules"),
+    # The build machine's resolver, which a package's script set aside.
+    "/etc/.resolv.conf.systemd-resolved.bak",
     *("/etc/*-", "/var/cache/debconf/*-old", "/var/lib/dpkg/*-old", "/var/cache/ldconfig/aux-cache"),
     # Both links and their targets' versions: the boot loader finds kernels by their own names.
     *("/vmlinuz.old", "/initrd.img.old"),

@@ -16,6 +16,12 @@ reporting:
 """,
 )
 
+KVP_POOL = TextFile(
+    # cloud-init may report before the daemon has made the file, and then complains at each event.
+    "/var/lib/hyperv/.kvp_pool_1",
+    "",
+)
+
 AZURE_DATASOURCE = TextFile("/etc/cloud/cloud.cfg.d/91-azure_datasource.cfg", "datasource_list: [ Azure ]\n")
 
 CLOUD_INIT_DISABLED = TextFile(
@@ -49,7 +55,7 @@ UNMANAGED_SRIOV = TextFile(
 # An SR-IOV function is driven through its hv_netvsc master and must get no address of its own.
 # The name sorts before netplan's 10-netplan-*: the first file that matches decides.
 [Match]
-Driver=mlx4_en mlx4_core mlx5_core
+Driver=mlx4_en mlx4_core mlx5_core mana
 
 [Link]
 Unmanaged=yes

@@ -51,10 +51,10 @@ INITRAMFS_MODULES = TextFile(
     "hv_vmbus\nhv_storvsc\nhv_netvsc\nhyperv_keyboard\npci_hyperv\nnvme\n",
 )
 
-EARLY_FSTAB = TextFile(
-    # The initramfs takes along the fsck of the root file system's type, which it reads here. Replaced with UUIDs later.
-    "/etc/fstab",
-    "LABEL=root / ext4 defaults 0 1\n",
+INITRAMFS_FSCK = TextFile(
+    # There is no root file system yet from which the initramfs could learn whose fsck it must take along.
+    "/etc/initramfs-tools/conf.d/azure",
+    "FSTYPE=ext4\n",
 )
 
 GRUB_DEFAULTS = TextFile(
@@ -88,6 +88,8 @@ CLOUD = TextFile(
     """\
 # The name that Azure gives must resolve, for sudo among others.
 manage_etc_hosts: true
+# The one locale that is there without being generated.
+locale: C.UTF-8
 """,
 )
 
@@ -136,11 +138,12 @@ TRIXIE = Recipe(
         "grub-efi-amd64 grub2/force_efi_extra_removable boolean true",
         "grub-efi-amd64 grub2/update_nvram boolean false",
     ),
-    early_files=(INITRAMFS_MODULES, EARLY_FSTAB),
+    early_files=(INITRAMFS_MODULES, INITRAMFS_FSCK),
     files=(
         *sources("trixie"),
         azure.SSH_KEEPALIVE,
         TextFile("/etc/chrony/chrony.conf", azure.CHRONY),
+        TextFile("/etc/default/locale", "LANG=C.UTF-8\n"),
         TextFile("/etc/modprobe.d/azure-blacklist.conf", "blacklist floppy\nblacklist pcspkr\n"),
         # grub-cloud-amd64 renews the boot loaders on updates only where this file says that it may.
         TextFile("/etc/grub.d/enable_cloud", "", 0o644),
@@ -148,7 +151,7 @@ TRIXIE = Recipe(
     provisioning={
         "cloud-init": Provisioning(
             packages=("cloud-init", "waagent"),
-            files=(azure.KVP_REPORTING, azure.AZURE_DATASOURCE, CLOUD),
+            files=(azure.KVP_REPORTING, azure.KVP_POOL, azure.AZURE_DATASOURCE, CLOUD),
             services=("walinuxagent.service",),
             agent_settings=(("Provisioning.Agent", "cloud-init"), *AGENT_SETTINGS),
         ),

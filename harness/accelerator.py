@@ -30,8 +30,8 @@ class Accelerator:
     why: str = ""
 
 
-KVM = Accelerator("kvm", ("-accel", "kvm", "-cpu", "host"), 1)
-TCG = Accelerator("tcg", ("-accel", "tcg,thread=multi", "-cpu", "max"), 10)
+KVM = Accelerator("kvm", ("-accel", "kvm", "-cpu", "host,-hypervisor"), 1)
+TCG = Accelerator("tcg", ("-accel", "tcg,thread=multi", "-cpu", "max,-hypervisor"), 10)
 
 
 def choose_accelerator() -> Accelerator:

@@ -61,6 +61,11 @@ class Console:
         """All of it, without escape codes."""
         return plain(self._raw())
 
+    @property
+    def recent(self) -> str:
+        """What came since the mark, without escape codes."""
+        return plain(self._raw()[self._from :])
+
     def mark(self) -> None:
         """Forget what has come: later waits look at what follows (the next boot, say)."""
         self._from = len(self._raw())

@@ -12,6 +12,7 @@ import paramiko
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from build.errors import CallerError
 from harness.deadline import Deadline, Gone, TooLate
 
 ATTEMPT = 15.0
@@ -45,6 +46,32 @@ def make_key(comment: str = "kiln") -> Key:
     return Key(private, f"{public} {comment}")
 
 
+def load_key(private: str) -> Key:
+    """The key pair of a private key file's text: OpenSSH's or PEM form, without a passphrase.
+
+    Raises CallerError where it is none, or locked.
+    """
+    try:
+        return Key(private, _public(_secret(private)))
+    except (paramiko.SSHException, ValueError) as refusal:
+        raise CallerError(f"that is no usable private key: {refusal}", "give a key without a passphrase") from None
+
+
+def _secret(private: str) -> paramiko.PKey:
+    """The private key, of whatever kind."""
+    refusal: Exception = paramiko.SSHException("no key")
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            return kind.from_private_key(io.StringIO(private))
+        except (paramiko.SSHException, ValueError) as error:
+            refusal = error
+    raise refusal
+
+
+def _public(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.get_base64()}"
+
+
 class Guest:
     """One account in one guest. Commands are remembered: asked again, the first answer is given."""
 
@@ -52,7 +79,7 @@ class Guest:
         self.address, self.user, self.port = address, user, port
         self.host_key = ""
         """The guest's own key as a known_hosts line has it, once connected."""
-        self._key = paramiko.Ed25519Key.from_private_key(io.StringIO(key.private))
+        self._key = _secret(key.private)
         self._client: paramiko.SSHClient | None = None
         self._memory: dict[tuple[str, bool], Output] = {}
 

@@ -91,7 +91,7 @@ def the_os_disk_has_no_lvm(disk: DiskFacts) -> Complaints:
 
 
 @check(
-    "growpart.tools",
+    "growpart",
     severity="recommended",
     source="Microsoft: cloud-init",
     repair="Install a resizer",

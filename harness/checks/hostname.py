@@ -1,0 +1,68 @@
+"""The name, which Azure gives and learns back from DHCP alone: it must be the same everywhere."""
+
+from harness.checks.check import Complaints, check
+from harness.evidence import GuestFacts
+from harness.expected import Expected
+
+CONTRACT = "host-protocol 6"
+PROVISIONER = "Find out which provisioner sets the name, and when"
+LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-", "broadcasthost")
+
+
+def _differs(what: str, found: str, expected: Expected) -> Complaints:
+    if expected.name and found != expected.name:
+        yield f"{what} is {found!r}, and the machine is called {expected.name!r}"
+
+
+@check("hostname.kernel", source=CONTRACT, repair=PROVISIONER)
+def the_kernel_has_the_name(guest: GuestFacts, expected: Expected) -> Complaints:
+    """It is what prompts, logs and DHCP clients use."""
+    yield from _differs("the kernel's name", guest["kernel-name"], expected)
+
+
+@check("hostname.static", source=CONTRACT, repair=PROVISIONER)
+def the_name_is_kept_for_the_next_boot(guest: GuestFacts, expected: Expected) -> Complaints:
+    """A name that only the kernel has is gone after a reboot."""
+    yield from _differs("the static name", guest["static-name"], expected)
+
+
+@check("hostname.transient", source=CONTRACT, repair="Let DHCP set no name: Azure never sends one")
+def no_other_name_is_in_force(guest: GuestFacts, expected: Expected) -> Complaints:
+    """A transient name hides the static one until it is gone."""
+    if guest["transient-name"]:
+        yield from _differs("the transient name", guest["transient-name"], expected)
+
+
+@check("hostname.hosts", source=CONTRACT, repair="Write /etc/hosts without the build machine's name")
+def the_hosts_file_holds_no_other_name(guest: GuestFacts, expected: Expected) -> Complaints:
+    """A stale name in /etc/hosts answers for a machine that does not exist."""
+    for line in guest.lines("hosts"):
+        names = line.partition("#")[0].split()[1:]
+        for name in names:
+            if name.partition(".")[0] != expected.name and not name.startswith(LOOPBACK_NAMES) and expected.name:
+                yield f"/etc/hosts names {name!r}"
+
+
+@check("hostname.resolves", source=CONTRACT, repair="Install libnss-myhostname, or let cloud-init manage /etc/hosts")
+def the_guest_resolves_its_own_name(guest: GuestFacts) -> Complaints:
+    """sudo, mail and databases wait for a timeout where it does not."""
+    if not guest["resolved-name"]:
+        yield f"getent hosts {guest['kernel-name']} finds nothing"
+
+
+@check("hostname.dhcp", source=CONTRACT, repair="Set the name before the network's DHCP client starts")
+def the_last_dhcp_request_carries_the_name(
+    hostnames: tuple[str, ...], expected: Expected, guest: GuestFacts
+) -> Complaints:
+    """Azure's DNS learns a name from the DHCP client alone, and its leases never end: what came last stays."""
+    if not hostnames:
+        yield "no DHCP client of the guest ever sent a name"
+    else:
+        yield from _differs("the last name sent by DHCP", hostnames[-1], expected)
+
+
+@check("hostname.dns", source=CONTRACT, repair="See hostname.dhcp: names reach Azure's DNS that way")
+def other_machines_find_it_by_its_name(published: tuple[str, ...], expected: Expected, guest: GuestFacts) -> Complaints:
+    """A machine without a name in DNS is found by nobody in its network."""
+    if expected.name and published != (expected.address,):
+        yield f"DNS knows {', '.join(published) or 'no address'} for {expected.name}, not {expected.address}"

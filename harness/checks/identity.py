@@ -1,0 +1,40 @@
+"""What one machine alone may have: ids and keys, new on each machine and the same after each boot."""
+
+import re
+
+from harness.checks.check import Complaints, check
+from harness.evidence import GuestFacts
+
+SOURCE = "image-requirements 2.9"
+MACHINE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+
+
+@check("run.machine-id", source=SOURCE, repair="Leave /etc/machine-id in the image as an empty file")
+def the_machine_has_an_id_of_its_own(guest: GuestFacts) -> Complaints:
+    """DHCP, the journal and management tools tell machines apart by it."""
+    if not MACHINE_ID.fullmatch(guest["machine-id"]):
+        yield f"/etc/machine-id holds {guest['machine-id']!r}"
+
+
+@check("run.host-keys", source=SOURCE, repair="Let the provisioner or a unit make them at first boot")
+def the_machine_has_ssh_host_keys(guest: GuestFacts) -> Complaints:
+    """They were not in the image, so something must have made them."""
+    if not guest.lines("host-keys"):
+        yield "there is no /etc/ssh/ssh_host_*_key.pub"
+
+
+@check("run.identity-stays", source="host-protocol 6", repair="Find out what makes them anew at each boot")
+def id_and_host_keys_stay_the_same_after_a_reboot(guest: GuestFacts, earlier: GuestFacts) -> Complaints:
+    """SSH warns of an attack when a machine's keys change."""
+    for what in ("machine-id", "host-keys"):
+        if guest[what] != earlier[what]:
+            yield f"{what} was {earlier[what][:80]!r} and is {guest[what][:80]!r}"
+
+
+@check("run.identity-differs", source=SOURCE, repair="Empty /etc/machine-id and delete the host keys in the image")
+def two_machines_have_different_ids_and_host_keys(guest: GuestFacts, twin: GuestFacts) -> Complaints:
+    """Who holds one machine's keys could pass for every other."""
+    if guest["machine-id"] == twin["machine-id"]:
+        yield f"both have the machine id {guest['machine-id']}"
+    for key in set(guest.lines("host-keys")) & set(twin.lines("host-keys")):
+        yield f"both have the host key {key[:60]}"

@@ -1,0 +1,105 @@
+"""What the provisioner had to do: report, take over what Azure passed, and no more."""
+
+import base64
+import binascii
+
+from harness.azure.host import AzureHost
+from harness.checks.check import Complaints, check
+from harness.evidence import GuestFacts
+from harness.expected import RAN, Expected
+from harness.profile import CLOUD_INIT, GENERALIZED, PROVISIONED, SPECIALIZED, WAAGENT, Profile
+
+CATALOGUE = "image-requirements 2.14"
+PROTOCOL = "host-protocol 7"
+
+
+@check("run.report-ready", source=PROTOCOL, repair="See the provisioner's log on the console", when=GENERALIZED)
+def the_host_sees_ready(host: AzureHost) -> Complaints:
+    """Without it Azure lets the deployment run into its timeout of 20 minutes, and may restart the machine."""
+    if host.failure:
+        yield f"{host.failure.client} reported failed provisioning: {host.failure.description}"
+    if not host.ready:
+        seen = [f"{report.client} said {report.state}" for report in host.health]
+        yield f"no Ready that fits the goal state came; {'; '.join(seen) or 'no health report at all'}"
+    elif host.latest_health and host.latest_health.state != "Ready":
+        yield f"the last report says {host.latest_health.state} ({host.latest_health.substatus})"
+
+
+@check(
+    "run.dvd-ejected",
+    severity="recommended",
+    source="host-protocol 2.1",
+    repair="Install eject",
+    when=GENERALIZED & PROVISIONED,
+)
+def the_provisioning_disc_is_given_back(host: AzureHost) -> Complaints:
+    """Azure takes the disc away; a guest that holds it mounted delays that."""
+    if not host.ejected:
+        yield "the disc still lies in the drive"
+
+
+@check("run.datasource", source=CATALOGUE, repair="See /var/log/cloud-init.log", when=GENERALIZED & CLOUD_INIT)
+def cloud_init_is_done_without_an_error(guest: GuestFacts, expected: Expected) -> Complaints:
+    """What cloud-init could not do is missing on every machine."""
+    result = guest.json("result").get("v1", {})
+    if "status: done" not in guest.lines("cloud-init"):
+        yield f"cloud-init is not done: {'; '.join(guest.lines('cloud-init')[:3]) or 'it says nothing'}"
+    for error in result.get("errors", []):
+        yield f"cloud-init met an error: {error}"
+    wanted = {"azure": "Azure", "nocloud": "NoCloud"}[expected.seed]
+    if wanted not in str(result.get("datasource")):
+        yield f"cloud-init took its data from {result.get('datasource')}, not from {wanted}"
+
+
+@check("run.custom-data", source="host-protocol 2.3", repair="Is udf usable, and the disc read?", when=GENERALIZED)
+def custom_data_arrives(guest: GuestFacts, expected: Expected, host: AzureHost, profile: Profile) -> Complaints:
+    """It is how people configure their machines; Azure passes it on the disc alone."""
+    if expected.custom_data and expected.custom_data not in _decoded(guest["custom-data"]):
+        yield f"the {len(expected.custom_data)} bytes of custom data are not in the guest"
+    if profile.provisioner == "cloud-init" and expected.marks and not guest["ran"]:
+        yield f"the custom data, a script, was not run: it left no {RAN}"
+
+
+@check("run.user-data", source="host-protocol 2.3", repair="Is 169.254.169.254 reachable?", when=GENERALIZED)
+def user_data_can_be_had(guest: GuestFacts, expected: Expected, host: AzureHost) -> Complaints:
+    """Unlike custom data it can be changed later, and is read from the metadata service at any time."""
+    if expected.user_data not in _decoded(guest["user-data"]):
+        yield f"the metadata service's user data did not reach the guest; it read {guest['user-data'][:80]!r}"
+
+
+@check("run.agent", source=CATALOGUE, repair="Enable the agent's unit", when=PROVISIONED)
+def the_azure_agent_runs(guest: GuestFacts, host: AzureHost) -> Complaints:
+    """Extensions, and with them backup and monitoring, are the agent's work."""
+    if "active" not in guest.lines("agent"):
+        yield f"the agent's unit is {' and '.join(guest.lines('agent')) or 'not there'}: {guest['agent-log'][-300:]}"
+
+
+@check("run.agent-provisioned", source=PROTOCOL, repair="See /var/log/waagent.log", when=GENERALIZED & WAAGENT)
+def the_agent_has_provisioned_the_machine(guest: GuestFacts, host: AzureHost) -> Complaints:
+    """An agent that reports ready without having made the user is a false success."""
+    if "/var/lib/waagent/provisioned" not in guest.lines("provisioned"):
+        yield f"/var/lib/waagent/provisioned is missing: {guest['agent-log'][-300:]}"
+
+
+@check("run.no-provisioner", source="host-protocol 8", repair="Disable it in the image", when=SPECIALIZED)
+def nothing_provisions_a_specialized_machine(guest: GuestFacts, host: AzureHost, expected: Expected) -> Complaints:
+    """It has its name and its users already; a provisioner would overwrite them with stale ones."""
+    if "/var/lib/cloud/instance" in guest.lines("provisioned"):
+        yield "cloud-init made this machine an instance of its own"
+    for report in host.health:
+        if report.client in ("cloud-init", "azure-init", "report-ready"):
+            yield f"{report.client} reported {report.state}"
+    for user in guest.lines("users"):
+        if user != expected.admin:
+            yield f"there is a user {user} besides {expected.admin}"
+
+
+def _decoded(text: str) -> bytes:
+    """Everything in the text that is Base64 of its own, decoded, and the text itself."""
+    found = [text.encode()]
+    for word in text.split():
+        try:
+            found.append(base64.b64decode(word, validate=True))
+        except (binascii.Error, ValueError):
+            continue
+    return b"\n".join(found)

@@ -1,0 +1,66 @@
+"""The booted guest as a whole: it boots, it is well, its disk grew."""
+
+import re
+
+from harness.checks.check import Complaints, check
+from harness.evidence import GuestFacts
+from harness.expected import Expected
+
+CATALOGUE = "image-requirements 2.14"
+FAULTS = re.compile(r"^.*(?:Kernel panic|BUG: (?!soft lockup)|Oops: |general protection fault).*$", re.MULTILINE)
+GROWN = 0.95
+"""The share of the disk that the root file system must offer: its own tables and the ESP take the rest."""
+
+
+@check("run.boot-ssh", source=CATALOGUE, repair="The console's log says how far the guest came")
+def the_guest_boots_and_its_administrator_logs_in(ending: str) -> Complaints:
+    """A machine that answers nobody is lost: Azure offers no other way in than SSH and the serial console."""
+    if ending:
+        yield ending
+
+
+@check("run.console", source=CATALOGUE, repair="Find the cause in the console's log")
+def the_kernel_meets_no_fault(console: str) -> Complaints:
+    """A kernel that stumbles while booting will do worse under load."""
+    for found in FAULTS.finditer(console):
+        yield found[0].strip()
+
+
+@check("run.firmware", source="image-requirements 1.2, 1.3", repair="Write the boot loader of this generation")
+def it_booted_by_the_firmware_of_its_generation(guest: GuestFacts, expected: Expected) -> Complaints:
+    """Gen1 machines start by BIOS, Gen2 machines by UEFI."""
+    wanted = "UEFI" if expected.generation == 2 else "BIOS"
+    if guest["firmware"] != wanted:
+        yield f"the guest was started by {guest['firmware'] or 'nobody knows what'}, not by {wanted}"
+
+
+@check("run.systemd", source=CATALOGUE, repair="See the unit's log in the evidence")
+def no_unit_has_failed(guest: GuestFacts) -> Complaints:
+    """A unit that fails on every machine is an image's fault, and hides the next one."""
+    failed = [line.split()[0] for line in guest.lines("failed")]
+    for unit in failed:
+        if not (unit == "chrony.service" and _lacks_only_its_clock(guest)):
+            yield f"{unit} has failed: {'; '.join(guest.lines('failed-log')[-4:])}"
+    if not failed and guest["state"] != "running":
+        yield f"the system is {guest['state'] or 'in no known state'}, not running"
+
+
+def _lacks_only_its_clock(guest: GuestFacts) -> bool:
+    """chrony takes its time from the Hyper-V clock, a VMBus device that QEMU does not have."""
+    return not guest["ptp"] and "/dev/ptp_hyperv" in guest["failed-log"]
+
+
+@check("run.root-grew", source="image-requirements 2.3", repair="Install growpart and mount root with x-systemd.growfs")
+def the_root_file_system_fills_the_disk(guest: GuestFacts, expected: Expected) -> Complaints:
+    """People ask Azure for a larger disk than the image's, and expect to have it."""
+    size = guest.number("root-bytes")
+    if size < GROWN * expected.disk_size:
+        yield f"the root file system has {size >> 20} MiB on a disk of {expected.disk_size >> 20} MiB"
+
+
+@check("run.swap", source="image-requirements 2.3", repair="Take the swap out of the image")
+def nothing_swaps_on_the_os_disk(guest: GuestFacts) -> Complaints:
+    """The OS disk is remote storage, paid by the transaction."""
+    for line in guest.lines("swap"):
+        if "zram" not in line:
+            yield f"swap is on: {line}"

@@ -1,0 +1,101 @@
+"""What a booted guest says of itself, gathered in one go: under emulation each login and each program costs a second."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.guest import Guest
+
+MARK = "==kiln=="
+
+QUESTIONS: Mapping[str, str] = {
+    "state": "systemctl is-system-running --wait",
+    "cloud-init": "command -v cloud-init >/dev/null && cloud-init status --wait --long",
+    "failed": "systemctl list-units --failed --plain --no-legend",
+    "failed-log": "for unit in $(systemctl list-units --failed --plain --no-legend | cut -d' ' -f1); do"
+    " journalctl -b --no-pager -o cat -n 12 -u $unit; done",
+    "kernel-name": "uname -n",
+    "kernel": "uname -r",
+    "static-name": "hostnamectl --static",
+    "transient-name": "hostnamectl --transient",
+    "hosts": "cat /etc/hosts",
+    "resolved-name": 'getent hosts "$(uname -n)"',
+    "machine-id": "cat /etc/machine-id",
+    "boot-id": "cat /proc/sys/kernel/random/boot_id",
+    "host-keys": "cat /etc/ssh/ssh_host_*_key.pub",
+    "root-bytes": "findmnt -nbo SIZE /",
+    "disk-bytes": "lsblk -bndo SIZE $(lsblk -npso NAME $(findmnt -no SOURCE /) | grep -o '/dev/.*' | tail -n 1)",
+    "virtualization": "systemd-detect-virt",
+    "firmware": "test -d /sys/firmware/efi && echo UEFI || echo BIOS",
+    "secure-boot": "od -An -t u1 /sys/firmware/efi/efivars/SecureBoot-* 2>/dev/null",
+    "result": "cat /run/cloud-init/result.json",
+    "cloud-id": "cat /run/cloud-init/cloud-id",
+    "agent": "systemctl is-active walinuxagent.service waagent.service",
+    "agent-log": "tail -n 30 /var/log/waagent.log",
+    "custom-data": "cat /var/lib/cloud/instance/user-data.txt /var/lib/kiln/custom-data | base64 -w0;"
+    " cat /var/lib/waagent/CustomData",
+    "user-data": "python3 -c 'import urllib.request as u; print(u.build_opener(u.ProxyHandler({})).open(u.Request("
+    '"http://169.254.169.254/metadata/instance/compute/userData?api-version=2021-01-01&format=text",'
+    'headers={"Metadata": "true"})).read().decode())\'',
+    "ran": "cat /run/kiln-custom-data-ran",
+    "uptime": "cut -d' ' -f1 /proc/uptime",
+    "units": "systemctl show -p Id,ActiveEnterTimestampMonotonic ssh.service cloud-final.service multi-user.target",
+    "fstab": "cat /etc/fstab",
+    "swap": "swapon --noheadings --show",
+    "ptp": "ls -d /dev/ptp_hyperv",
+    "provisioned": "ls -d /var/lib/waagent/provisioned /var/lib/cloud/instance /var/lib/kiln/provisioned",
+    "users": "getent passwd | awk -F: '$3 >= 1000 && $3 < 60000 { print $1 }'",
+}
+"""What is asked, and by which shell command as root. The first two wait until the boot is done."""
+
+
+@dataclass(frozen=True)
+class GuestFacts:
+    """The answers of one boot, by the names of QUESTIONS; a question that failed has what it printed, maybe nothing."""
+
+    answers: Mapping[str, str]
+    host_key: str = ""
+
+    def __getitem__(self, name: str) -> str:
+        """An answer without the white space around it."""
+        return self.answers.get(name, "").strip()
+
+    def lines(self, name: str) -> list[str]:
+        """An answer's lines that are not empty."""
+        return [line.strip() for line in self[name].splitlines() if line.strip()]
+
+    def number(self, name: str) -> int:
+        """An answer as a number, -1 where it is none."""
+        word = self[name].split()[-1:] or [""]
+        return int(word[0]) if word[0].isdigit() else -1
+
+    def json(self, name: str) -> Any:
+        """An answer that is JSON, an empty object where it is none."""
+        try:
+            return json.loads(self[name])
+        except ValueError:
+            return {}
+
+
+def ask(guest: Guest, timeout: float) -> GuestFacts:
+    """Put all questions to a guest that answers SSH.
+
+    `timeout` is how long the guest may be silent, in seconds. Raises Gone or TooLate.
+    """
+    script = "\n".join(
+        f"echo '{MARK}{name}'\n{{ {command}\n}} 2>/dev/null\necho" for name, command in QUESTIONS.items()
+    )
+    return GuestFacts(parse(guest.run(script, sudo=True, timeout=timeout, fresh=True).stdout), guest.host_key)
+
+
+def parse(printed: str) -> dict[str, str]:
+    """The answers by their names, from what the script printed."""
+    answers: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in printed.splitlines():
+        if line.startswith(MARK):
+            current = answers.setdefault(line.removeprefix(MARK), [])
+        else:
+            current.append(line)
+    return {name: "\n".join(lines).strip("\n") for name, lines in answers.items()}

@@ -1,0 +1,26 @@
+"""What a guest was given, and must therefore show."""
+
+from dataclasses import dataclass
+
+RAN = "/run/kiln-custom-data-ran"
+CUSTOM_DATA = f"#!/bin/sh\nuname -n >{RAN}\n".encode()
+"""Sent where the caller sends none: a script, whose trace tells that it was run and under which name."""
+USER_DATA = b"user data of the pretend host\n"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Name, administrator and data as Azure passed them; `marks` tells whether the custom data leaves its mark.
+
+    `disk_size` is in bytes; `seed` is "azure" or "nocloud". A foreign specialized image has no name that we know.
+    """
+
+    name: str
+    admin: str
+    address: str
+    custom_data: bytes
+    user_data: bytes
+    marks: bool
+    disk_size: int
+    generation: int
+    seed: str

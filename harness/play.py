@@ -1,0 +1,96 @@
+"""Playing a scenario on a stage: waiting for what must come, and noticing at once when it no longer can."""
+
+from dataclasses import dataclass
+
+from harness.console import last_sign_of_life, trouble
+from harness.deadline import Deadline, Gone, TooLate
+from harness.evidence import GuestFacts, ask
+from harness.profile import Profile
+from harness.qemu import FIRMWARE
+from harness.stage import Stage
+
+BOOT_LIMIT = 120.0
+"""Seconds until a machine must report ready, on real hardware: six times what Azure images take. Under emulation the
+accelerator's factor makes it Azure's own 20 minutes."""
+LOGIN_LIMIT = 30.0
+"""Seconds from Ready to a login: cloud-init reports before it has made users and keys."""
+SILENCE_LIMIT = 60.0
+"""Seconds that a command in the guest may be silent."""
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One boot of the guest: what it said of itself, or else why it came to nothing."""
+
+    facts: GuestFacts | None
+    ending: str = ""
+
+
+def first_boot(stage: Stage, profile: Profile, reports: bool, limit: float | None = None) -> Boot:
+    """Wait for Ready where the guest `reports`, for a login, and for the end of its boot; then gather its facts."""
+    deadline = Deadline.after(limit or BOOT_LIMIT * stage.accelerator.factor)
+    try:
+        if reports and profile.kind == "generalized":
+            _wait_for_ready(stage, deadline)
+            deadline = deadline.sooner(LOGIN_LIMIT * stage.accelerator.factor)
+        return _log_in(stage, deadline)
+    except (TooLate, Gone) as ended:
+        return Boot(None, _ending(stage, ended))
+
+
+def reboot(stage: Stage, before: GuestFacts) -> Boot:
+    """Restart the guest by itself, and gather its facts anew. Azure has taken the disc away by then."""
+    deadline = Deadline.after(BOOT_LIMIT * stage.accelerator.factor)
+    try:
+        stage.machine.remove_dvd()
+        stage.console.mark()
+        stage.host.journal.add("machine", "rebooted")
+        stage.guest.run("systemctl reboot", sudo=True, fresh=True)
+    except (Gone, TooLate):
+        pass  # the connection may break before the command has ended: whether it worked shows below
+    try:
+        while (boot := _log_in(stage, deadline)).facts and _same_boot(boot.facts, before):
+            stage.guest.close()
+            stage.machine.check_alive()
+            if not deadline.left:
+                raise TooLate("waited in vain for the guest to restart")
+        return boot
+    except (TooLate, Gone) as ended:
+        return Boot(None, _ending(stage, ended))
+
+
+def _wait_for_ready(stage: Stage, deadline: Deadline) -> None:
+    def look() -> bool | None:
+        if stage.host.failure:
+            raise Gone(f"the guest reported failed provisioning: {stage.host.failure.description}")
+        if stage.host.ready:
+            return True
+        _check_alive(stage)
+        return None
+
+    deadline.until("the guest to report ready", look, every=0.2)
+
+
+def _log_in(stage: Stage, deadline: Deadline) -> Boot:
+    stage.guest.close()
+    stage.guest.connect(deadline, lambda: _check_alive(stage))
+    stage.host.journal.add("guest", "SSH login", user=stage.guest.user)
+    facts = ask(stage.guest, max(deadline.left, SILENCE_LIMIT * stage.accelerator.factor))
+    stage.host.journal.add("guest", "boot finished", state=facts["state"])
+    return Boot(facts)
+
+
+def _same_boot(facts: GuestFacts, before: GuestFacts) -> bool:
+    return facts["boot-id"] == before["boot-id"]
+
+
+def _check_alive(stage: Stage) -> None:
+    stage.machine.check_alive()
+    if reason := trouble(stage.console.recent):
+        raise Gone(reason)
+
+
+def _ending(stage: Stage, ended: Exception) -> str:
+    firmware = stage.folder / FIRMWARE
+    log = firmware.read_text(errors="replace") if firmware.exists() else ""
+    return f"{ended}; {last_sign_of_life(stage.console.text, log)}"

@@ -1,0 +1,237 @@
+"""One run, inside the sealed namespace: a scenario is played, the checks judge, the report is written."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from build.progress import Progress
+from harness.azure.journal import Entry, Journal
+from harness.checks import all_checks
+from harness.checks.check import judge
+from harness.deadline import Gone
+from harness.evidence import GuestFacts
+from harness.expected import Expected
+from harness.guest import load_key, make_key
+from harness.inspect import FACTS, gather
+from harness.names import resolve
+from harness.play import Boot, first_boot, reboot
+from harness.profile import Profile
+from harness.qemu import CONSOLE, FIRMWARE
+from harness.report import Event, Report, Status, Verdict
+from harness.scenario import find_scenario
+from harness.stage import JOURNAL, Order, Stage, staged
+from harness.store import save
+from harness.terminal import attach, serial_console
+from harness.vm import WIRESERVER
+
+SCREENSHOT = "screenshot.png"
+SHOWN = {"dhcp", "health", "dvd", "machine", "guest", "imds", "wireserver", "hostplugin", "qmp", "status"}
+"""What of the journal the report's timeline shows."""
+TAIL = 60
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one machine showed: its boots in order, and what was seen beside them."""
+
+    boots: tuple[Boot, ...]
+    facts: Mapping[str, Any]
+    events: tuple[Event, ...]
+    machine: Mapping[str, str]
+    console: str
+
+
+def main(told: Mapping[str, Any]) -> int:
+    """Play one scenario on the machine that was ordered; the report says the rest. Returns 0."""
+    begun, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    order, folder, scenario = Order.of(told), Path(told["folder"]), find_scenario(told["scenario"])
+    profile = _profile(order)
+    progress = Progress()
+    outcome = _play(order, profile, folder, told, scenario.reboots, progress)
+    verdicts = tuple(_judged(outcome, profile))
+    if profile.kind == "specialized" and outcome.boots[0].facts:
+        verdicts += _twin(order, profile, folder, told, outcome, progress)
+    report = Report(
+        image=told["container"] or told["image"],
+        digest=told["digest"],
+        scenario=scenario.name,
+        seed=order.seed,
+        machine=outcome.machine,
+        verdicts=verdicts,
+        started=started,
+        seconds=round(time.monotonic() - begun, 1),
+        events=outcome.events,
+        notes=profile.inferred + _notes(order, outcome),
+        files=_files(folder),
+        console_tail=outcome.console,
+    )
+    save(report, folder)
+    return 0
+
+
+def _profile(order: Order) -> Profile:
+    """What the image is meant to be, by its manifest or its files; on this machine it is of one generation."""
+    with tempfile.TemporaryDirectory(prefix="kiln-") as scratch:
+        profile: Profile = gather(order.container, Path(scratch), {}).known["profile"]
+    return replace(profile, generations=(order.generation,))
+
+
+def _play(
+    order: Order,
+    profile: Profile,
+    folder: Path,
+    told: Mapping[str, Any],
+    reboots: int,
+    progress: Progress,
+    which: str = "first",
+) -> Outcome:
+    key = load_key(order.ssh_key) if order.ssh_key else make_key()
+    with staged(order, profile, key, folder, which, told["link"]) as stage:
+        with progress.step("Booting until its administrator can log in and its boot is done"):
+            boots = [first_boot(stage, profile, order.seed == "azure", told.get("limit"))]
+        for _ in range(reboots):
+            if boots[-1].facts is None:
+                break
+            with progress.step("Rebooting"):
+                boots.append(reboot(stage, boots[-1].facts))
+        facts = _facts(stage, order, profile, boots[0])
+        with suppress(Gone):
+            stage.machine.screenshot(folder / SCREENSHOT)
+        outcome = Outcome(
+            tuple(boots), facts, _events(stage.host.journal), _machine(stage, order), stage.console.tail(TAIL)
+        )
+        failed = any(one.status is Status.FAILED and one.severity == "required" for one in _judged(outcome, profile))
+        if told["hold"] and failed:
+            _hold(stage, progress)
+    return outcome
+
+
+def _facts(stage: Stage, order: Order, profile: Profile, boot: Boot) -> dict[str, Any]:
+    """What the checks may ask for, by parameter name."""
+    expected = _expected(stage, order, profile)
+    return {
+        "profile": profile,
+        "expected": expected,
+        "ending": boot.ending,
+        "console": stage.console.text,
+        "host": stage.host if order.seed == "azure" else None,
+        "hostnames": stage.host.hostnames,
+        "published": _published(f"{expected.name}.{stage.vm.domain}"),
+        "guest": boot.facts,
+    }
+
+
+def _expected(stage: Stage, order: Order, profile: Profile) -> Expected:
+    name = order.name
+    if profile.kind == "specialized":
+        from build.manifest import Manifest
+
+        name = Manifest.load(order.container).hostname if order.container.is_dir() else ""
+    return Expected(
+        name=name,
+        admin=order.admin,
+        address=stage.vm.address,
+        custom_data=order.custom_data,
+        user_data=order.user_data,
+        marks=not order.own_data,
+        disk_size=order.disk_size,
+        generation=order.generation,
+        seed=order.seed,
+    )
+
+
+def _published(name: str) -> tuple[str, ...]:
+    try:
+        return resolve(WIRESERVER, name)
+    except OSError:
+        return ()
+
+
+LACKS = {
+    "guest": "nobody could log in to the guest",
+    "host": "a NoCloud run reports to nobody",
+    "earlier": "the guest was not rebooted",
+    "twin": "only specialized images are booted twice",
+}
+
+
+def _judged(outcome: Outcome, profile: Profile) -> Iterator[Verdict]:
+    """The verdicts on the first boot, then on each later one, whose ids tell that."""
+    online = [one for one in all_checks() if not set(one.needs) <= FACTS]
+    yield from judge(online, outcome.facts, LACKS)
+    for earlier, boot in zip(outcome.boots, outcome.boots[1:], strict=False):
+        facts = {**outcome.facts, "guest": boot.facts, "ending": boot.ending, "earlier": earlier.facts}
+        for verdict in judge(online, facts, LACKS):
+            yield replace(verdict, id=f"reboot.{verdict.id}", title=f"after a reboot, {verdict.title}")
+
+
+def _twin(
+    order: Order, profile: Profile, folder: Path, told: Mapping[str, Any], first: Outcome, progress: Progress
+) -> tuple[Verdict, ...]:
+    """A second machine of a specialized image, which must differ from the first in what is one machine's own."""
+    progress.note("A second machine is made from the same image")
+    second = _play(order, profile, folder / "twin", {**told, "hold": False}, 0, progress, "twin")
+    facts = {**second.facts, "twin": first.boots[0].facts}
+    online = [one for one in all_checks() if not set(one.needs) <= FACTS]
+    found = judge(online, facts, LACKS)
+    return tuple(replace(one, id=f"twin.{one.id}", title=f"on a second machine, {one.title}") for one in found)
+
+
+def _machine(stage: Stage, order: Order) -> dict[str, str]:
+    """What booted, and so what was proven."""
+    by_uefi = stage.vm.generation == 2
+    loader = "not exercised: QEMU started the kernel" if order.seed == "nocloud" else "exercised"
+    return {
+        "generation": str(stage.vm.generation),
+        "firmware": "UEFI (OVMF)" if by_uefi else "BIOS (SeaBIOS)",
+        "controller": "SCSI",
+        "secure_boot": "off",
+        "vtpm": "none",
+        "boot_loader": loader,
+        "accelerator": stage.accelerator.name,
+        "link": stage.link.kind,
+        "memory_mib": str(order.memory_mib),
+    }
+
+
+def _notes(order: Order, outcome: Outcome) -> tuple[str, ...]:
+    notes = ["QEMU has no VMBus: hv_storvsc and hv_netvsc did not drive this machine; `inspect` looks for them."]
+    if order.seed == "nocloud":
+        notes.append("The kernel was started by QEMU with NoCloud arguments: the boot loader was not exercised.")
+    guest: GuestFacts | None = outcome.boots[-1].facts
+    if guest:
+        notes.append(f"The guest needed {guest['uptime']} s by its own clock until all was asked.")
+    return tuple(notes)
+
+
+def _files(folder: Path) -> dict[str, str]:
+    names = {"console": CONSOLE, "journal": JOURNAL, "screenshot": SCREENSHOT, "firmware": FIRMWARE}
+    return {what: name for what, name in names.items() if (folder / name).is_file()}
+
+
+def _events(journal: Journal) -> tuple[Event, ...]:
+    return tuple(Event(entry.at, entry.source, _text(entry)) for entry in journal.entries if entry.source in SHOWN)
+
+
+def _text(entry: Entry) -> str:
+    details = ", ".join(f"{name} {value}" for name, value in entry.details.items() if value not in ("", None, [], {}))
+    return f"{entry.event}: {details}" if details else entry.event
+
+
+def _hold(stage: Stage, progress: Progress) -> None:
+    """Keep a failed guest until its watcher has seen enough."""
+    if sys.stdin.isatty():
+        progress.note("The guest is held: this is its serial console. Ctrl-] ends it.")
+        with serial_console(stage.machine.console_socket) as line:
+            attach(line)
+        return
+    progress.note(f"The guest is held until Ctrl-C; its console is in {stage.folder / CONSOLE}")
+    with suppress(KeyboardInterrupt):
+        while stage.machine.alive:
+            time.sleep(1)

@@ -1,0 +1,182 @@
+"""The stage: one machine before one pretend Azure host, in the sealed namespace, from switching on to clearing away."""
+
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from build.errors import CallerError
+from harness.accelerator import Accelerator, choose_accelerator
+from harness.azure.host import AzureHost
+from harness.azure.journal import Journal
+from harness.azure.network import azure_network
+from harness.azure.server import serve
+from harness.azure.services import services
+from harness.console import Console
+from harness.disk import open_image, overlay
+from harness.expected import CUSTOM_DATA, USER_DATA
+from harness.firmware import find_ovmf, own_variables
+from harness.guest import Guest, Key
+from harness.hardware import DirectKernel, Hardware
+from harness.inspect import gather
+from harness.media import azure_dvd, nocloud_seed
+from harness.profile import Profile
+from harness.qemu import CONSOLE, Machine
+from harness.vm import OSProfile, VirtualMachine
+from harness.wire import Link, link
+
+NAMESPACE = uuid.UUID("5f0a1d0e-6c1b-5f0e-9a53-6b696c6e0002")
+JOURNAL = "journal.jsonl"
+NOCLOUD_ARGUMENTS = "ds=nocloud ci.ds=NoCloud"
+"""What undoes an image's pin to Azure: cloud-init 22.4 needs the second, too."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One machine to make: see `harness.verify.machine_order`."""
+
+    image: Path
+    container: Path
+    name: str
+    admin: str
+    generation: int
+    seed: str
+    ssh_key: str | None
+    custom_data: bytes
+    user_data: bytes
+    memory_mib: int
+    disk_size: int
+    own_data: bool
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Order":
+        """The order as the sealed side gets it."""
+        custom, user = told["custom_data"], told["user_data"]
+        return cls(
+            image=Path(told["image"]),
+            container=Path(told["container"] or told["image"]),
+            name=told["name"],
+            admin=told["admin"],
+            generation=told["generation"],
+            seed=told["seed"],
+            ssh_key=told["ssh_key"],
+            custom_data=CUSTOM_DATA if custom is None else custom.encode("latin-1"),
+            user_data=USER_DATA if user is None else user.encode("latin-1"),
+            memory_mib=told["memory_mib"],
+            disk_size=told["disk_size"],
+            own_data=custom is not None,
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What stands there while the machine runs."""
+
+    vm: VirtualMachine
+    host: AzureHost
+    machine: Machine
+    console: Console
+    guest: Guest
+    accelerator: Accelerator
+    link: Link
+    folder: Path
+
+
+def make_vm(order: Order, profile: Profile, key: Key, which: str = "first") -> VirtualMachine:
+    """The VM record of an order; `which` tells apart several machines made from one image."""
+
+    def identity(part: str) -> uuid.UUID:
+        return uuid.uuid5(NAMESPACE, f"{order.image.name}/{order.generation}/{which}/{part}")
+
+    os_profile = OSProfile(order.name, order.admin, (key.public,), "", order.custom_data, order.user_data)
+    return VirtualMachine(
+        name=order.name,
+        generation=order.generation,
+        os_profile=os_profile if profile.kind == "generalized" else None,
+        uuid=identity("vm"),
+        container_id=identity("container"),
+        deployment_id=identity("deployment"),
+        subscription_id=identity("subscription"),
+        mac="60:45:bd:00:00:04" if which == "first" else "60:45:bd:00:00:05",
+        os_disk_gib=order.disk_size >> 30,
+    )
+
+
+@contextmanager
+def staged(
+    order: Order, profile: Profile, key: Key, folder: Path, which: str = "first", wire: str | None = None
+) -> Iterator[Stage]:
+    """A machine, switched on before its host; both are gone when the block is left, and the image is as it was.
+
+    The folder gets the console's log and the journal. Raises MachineError or CallerError where it cannot be set up.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    accelerator = choose_accelerator()
+    vm = make_vm(order, profile, key, which)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".scratch-", dir=folder)))
+        journal = stack.enter_context(Journal(folder / JOURNAL))
+        host = AzureHost(vm, journal)
+        made = stack.enter_context(link(wire))
+        stack.enter_context(azure_network(made.interface, host, scratch))
+        if order.seed == "azure":
+            stack.enter_context(serve(services(host), journal))
+        hardware = _hardware(order, vm, accelerator, made, scratch)
+        journal.add("machine", "switched on", generation=vm.generation, accelerator=accelerator.name)
+        machine = stack.enter_context(Machine(hardware, folder, lambda name, data: _heard(host, name, data)))
+        console = Console(folder / CONSOLE, machine.check_alive)
+        guest = Guest(vm.address, order.admin, key)
+        stack.callback(guest.close)
+        yield Stage(vm, host, machine, console, guest, accelerator, made, folder)
+
+
+def _hardware(order: Order, vm: VirtualMachine, accelerator: Accelerator, made: Link, scratch: Path) -> Hardware:
+    disk = open_image(order.image)
+    ovmf = find_ovmf() if vm.generation == 2 else None
+    return Hardware(
+        vm=vm,
+        accelerator=accelerator,
+        disk=overlay(disk, scratch / "disk.qcow2", order.disk_size),
+        link=made.arguments,
+        descriptors=made.descriptors,
+        dvd=_medium(order, vm, scratch),
+        ovmf=ovmf,
+        variables=own_variables(ovmf, scratch / "variables.qcow2") if ovmf else None,
+        kernel=_direct_kernel(order, scratch) if order.seed == "nocloud" else None,
+        on_azure=order.seed == "azure",
+        memory_mib=order.memory_mib,
+    )
+
+
+def _medium(order: Order, vm: VirtualMachine, scratch: Path) -> Path | None:
+    """The disc in the drive: none for a specialized machine."""
+    if vm.os_profile is None:
+        return None
+    path = scratch / "provisioning.iso"
+    (azure_dvd if order.seed == "azure" else nocloud_seed)(vm, path)
+    return path
+
+
+def _direct_kernel(order: Order, scratch: Path) -> DirectKernel:
+    """The image's own kernel, initramfs and arguments, started past its boot loader: the one way to add arguments."""
+    with tempfile.TemporaryDirectory(prefix="read-", dir=scratch) as reading:
+        known = gather(order.image, Path(reading), {}).known
+        entry, tree = known.get("entry"), known.get("tree")
+        if entry is None or tree is None or not entry.initrds:
+            raise CallerError(
+                f"{order.image} has no boot entry that could be read",
+                "NoCloud needs one: its kernel is started with it",
+            )
+        kernel, initrd = scratch / "kernel", scratch / "initrd"
+        kernel.write_bytes(tree.read_bytes(entry.linux))
+        initrd.write_bytes(tree.read_bytes(entry.initrds[-1]))
+    return DirectKernel(kernel, initrd, " ".join((*entry.args, NOCLOUD_ARGUMENTS)))
+
+
+def _heard(host: AzureHost, name: str, data: Mapping[str, Any]) -> None:
+    host.journal.add("qmp", name, **data)
+    if name == "DEVICE_TRAY_MOVED" and data.get("id") == "dvd" and data.get("tray-open"):
+        host.take_eject()
