@@ -1,23 +1,97 @@
-"""Reports on disk."""
+"""Reports on disk: report.json for programs, report.html for people, in the folder of their run."""
 
 import json
-from pathlib import Path
+import os
+from collections.abc import Mapping
 from dataclasses import fields
-from harness.report import Report, Verdict, Event, Status
+from pathlib import Path
+from typing import Any
+
+from build.errors import CallerError, MachineError
+from harness.render_html import render
+from harness.report import Event, Report, Status, Verdict
 
 REPORT = "report.json"
+PAGE = "report.html"
+SCHEMA = 1
+LARGEST_SCREENSHOT = 4 << 20
+AGAIN = "verify the image again"
 
 
 def save(report: Report, folder: Path) -> None:
-    (folder / REPORT).write_text(json.dumps(report.as_dict(), indent=1))
+    """Write both into `folder`, each whole or not at all, report.json last. Raises MachineError where it cannot."""
+    _write(folder / PAGE, render(report, _screenshot(report, folder)))
+    _write(folder / REPORT, json.dumps(report.as_dict(), indent=1) + "\n")
 
 
 def load(path: Path) -> Report:
-    d = json.loads(path.read_text())
-    d.pop("passed")
-    d["verdicts"] = tuple(
-        Verdict(**{**v, "status": Status(v["status"]), "evidence": tuple(v["evidence"])}) for v in d["verdicts"]
+    """The report in a run's folder, or in the file itself.
+
+    Raises CallerError where there is none, or one that this Kiln did not write so.
+    """
+    file = path / REPORT if path.is_dir() else path
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        schema = data["schema"]
+        report = _report(data) if schema == SCHEMA else None
+    except FileNotFoundError:
+        raise CallerError(f"there is no {file}", "name a run's folder; `./kiln verify` makes one") from None
+    except OSError as refusal:
+        raise CallerError(f"{file} cannot be read: {refusal.strerror}", "name a report that you may read") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as damage:
+        raise CallerError(f"{file} is damaged: {type(damage).__name__}: {damage}", AGAIN) from None
+    if report is None:
+        raise CallerError(f"{file} has schema {schema!r}, this Kiln reads {SCHEMA}", AGAIN)
+    return report
+
+
+def _report(data: Mapping[str, Any]) -> Report:
+    """The report that would be written as `data`. Raises ValueError where none would be, TypeError or KeyError."""
+    told = {one.name: data[one.name] for one in fields(Report)}
+    texts = ("image", "digest", "scenario", "seed", "started", "console_tail")
+    report = Report(
+        **{
+            **told,
+            **{name: str(told[name]) for name in texts},
+            "machine": _names(told["machine"]),
+            "files": _names(told["files"]),
+            "seconds": float(told["seconds"]),
+            "verdicts": tuple(_verdict(one) for one in told["verdicts"]),
+            "events": tuple(Event(float(one["at"]), str(one["source"]), str(one["text"])) for one in told["events"]),
+            "notes": tuple(str(note) for note in told["notes"]),
+        }
     )
-    d["events"] = tuple(Event(**e) for e in d["events"])
-    d["notes"] = tuple(d["notes"])
-    return Report(**d)
+    written = json.loads(json.dumps(report.as_dict()))
+    if unlike := sorted(name for name in {*written, *data} if written.get(name) != data.get(name)):
+        raise ValueError(f"{', '.join(unlike)} cannot be so")
+    return report
+
+
+def _names(told: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in told.items()}
+
+
+def _verdict(told: Mapping[str, Any]) -> Verdict:
+    texts = {one.name: str(told[one.name]) for one in fields(Verdict)}
+    return Verdict(
+        **{**texts, "status": Status(told["status"]), "evidence": tuple(str(line) for line in told["evidence"])}
+    )
+
+
+def _screenshot(report: Report, folder: Path) -> bytes:
+    """The picture that the report names, where there is one of a size fit for a page."""
+    picture = folder / report.files.get("screenshot", "")
+    try:
+        return picture.read_bytes() if picture.stat().st_size <= LARGEST_SCREENSHOT else b""
+    except OSError:
+        return b""
+
+
+def _write(file: Path, text: str) -> None:
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(file)
+    except OSError as refusal:
+        fresh.unlink(missing_ok=True)
+        raise MachineError(f"{file} cannot be written: {refusal.strerror}", "make room, or choose --output") from None
