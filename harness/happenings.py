@@ -23,7 +23,9 @@ def describe(entry: Entry) -> str:
     """One entry in words: what happened, then its details."""
     details = dict(entry.details)
     if entry.event == "exchange":
-        path, _, query = str(details.pop("path", "")).partition("?")
+        path, query = str(details.pop("path", "")), ""
+        if entry.source == "imds":  # elsewhere the query is what is asked for, here mostly a version
+            path, _, query = path.partition("?")
         head = f"{details.pop('method', '')} {path} → {details.pop('status', '')}"
         return _with(head, {"": query, **details})
     if entry.source == "dhcp" and (who := details.get("host_name") or details.get("address")):

@@ -23,6 +23,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 PNG = b"\x89PNG\r\n\x1a\n"
 SHORT = 12
 """Digits of a digest that a person compares."""
+CAPTIONS = {"vtpm": "vTPM", "memory_mib": "Memory, MiB"}
+COLUMNS = {Status.FAILED: "What was found", Status.SKIPPED: "Why it was not judged", Status.PASSED: "Why it matters"}
 
 
 @dataclass(frozen=True)
@@ -39,24 +41,29 @@ class Group:
     """The verdicts that ended alike."""
 
     status: Status
+    column: str
     rows: tuple[Row, ...]
 
 
 def render(report: Report, screenshot: bytes = b"") -> str:
     """The page of one run. `screenshot` is a PNG, which becomes part of the page; anything else is left out."""
     style, script = _part("report.css"), _part("report.js")
-    return _environment().get_template("report.html").render(
-        report=report,
-        name=Path(report.image).name or report.image,
-        digest=_short(report.digest),
-        counts=_counts(report),
-        groups=tuple(_groups(report)),
-        timeline=timeline(report.events),
-        console=report.console_tail.rstrip("\n").split("\n") if report.console_tail.strip() else [],
-        screenshot=base64.b64encode(screenshot).decode() if screenshot.startswith(PNG) else "",
-        style=style,
-        script=script,
-        policy=f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}",
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            name=Path(report.image).name or report.image,
+            digest=_short(report.digest),
+            counts=_counts(report),
+            groups=tuple(_groups(report)),
+            timeline=timeline(report.events),
+            console=report.console_tail.rstrip("\n").split("\n") if report.console_tail.strip() else [],
+            screenshot=base64.b64encode(screenshot).decode() if screenshot.startswith(PNG) else "",
+            style=style,
+            script=script,
+            policy=f"default-src 'none'; img-src data:; style-src {_allowed(style)}; script-src {_allowed(script)}",
+        )
     )
 
 
@@ -70,7 +77,13 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_clean,
     )
-    made.filters |= {"moment": _moment, "duration": _duration, "beside": _beside}
+    made.filters |= {
+        "moment": _moment,
+        "duration": _duration,
+        "beside": _beside,
+        "caption": _caption,
+        "sentence": _sentence,
+    }
     return made
 
 
@@ -96,20 +109,20 @@ def _groups(report: Report) -> Iterator[Group]:
         alike = [verdict for verdict in report.verdicts if verdict.status is status]
         alike.sort(key=lambda one: (one.severity != "required", one.id))
         if alike:
-            yield Group(status, tuple(_row(verdict) for verdict in alike))
+            yield Group(status, COLUMNS[status], tuple(_row(verdict) for verdict in alike))
 
 
 def _row(verdict: Verdict) -> Row:
-    """A reason made from the first piece of evidence and the repair would only say both twice."""
-    if verdict.evidence and verdict.reason.startswith(verdict.evidence[0]):
-        return Row(verdict, verdict.evidence[0], verdict.evidence[1:])
-    return Row(verdict, verdict.reason, verdict.evidence)
+    found, *rest = verdict.findings or ("",)
+    return Row(verdict, found, tuple(rest))
 
 
 def _counts(report: Report) -> str:
     failed = Counter(verdict.severity for verdict in report.verdicts if verdict.status is Status.FAILED)
     ended = Counter(verdict.status for verdict in report.verdicts)
-    told = [f"{count} {severity} failed" for severity, count in sorted(failed.items(), key=lambda one: one[0] != "required")]
+    told = [
+        f"{count} {severity} failed" for severity, count in sorted(failed.items(), key=lambda one: one[0] != "required")
+    ]
     told += [f"{ended[status]} {status}" for status in (Status.PASSED, Status.SKIPPED) if ended[status]]
     return ", ".join(told) or "no check ran"
 
@@ -130,6 +143,15 @@ def _moment(started: str) -> str:
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(seconds, 60)
     return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
+
+
+def _caption(name: str) -> str:
+    """A machine fact's name for people."""
+    return CAPTIONS.get(name, _sentence(name.replace("_", " ")))
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _beside(name: str) -> str:

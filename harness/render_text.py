@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,9 +13,14 @@ from harness.report import Report, Status, Verdict
 _MOST_EVIDENCE = 3
 
 
-def print_report(report: Report, console: Console, everything: bool = False) -> None:
-    """Print the findings, required ones first; with `everything` also what passed, and why the rest was skipped."""
-    console.print(f"[bold]{escape(report.image)}[/]: {escape(report.machine.get('profile', ''))}", highlight=False)
+def print_report(report: Report, console: Console, everything: bool = False, folder: Path | None = None) -> None:
+    """Print the findings, required ones first; with `everything` also what passed, and why the rest was skipped.
+
+    `folder` is where the run's report and the raw evidence lie.
+    """
+    console.print(f"[bold]{escape(report.image)}[/]: {escape(headline(report))}", highlight=False)
+    if machine := machine_facts(report):
+        console.print(Text(f"  {machine}", style="dim"))
     for note in report.notes:
         console.print(Text(f"  {note}", style="dim"))
     failed = [verdict for verdict in report.verdicts if verdict.status is Status.FAILED]
@@ -23,6 +29,22 @@ def print_report(report: Report, console: Console, everything: bool = False) -> 
     if everything:
         _rest(report.verdicts, console)
     console.print(Text(summary(report)), style="bold red" if not report.passed else "bold green", highlight=False)
+    if folder:
+        console.print(Text(f"  everything about it: {folder}"))
+
+
+def headline(report: Report) -> str:
+    """What the image was taken for, or what was played with it."""
+    if profile := report.machine.get("profile"):
+        return profile
+    generation = report.machine.get("generation")
+    return f"{report.scenario}{f' on generation {generation}' if generation else ''}, seed {report.seed or 'none'}"
+
+
+def machine_facts(report: Report) -> str:
+    """What booted, on one line; nothing where nothing did."""
+    told = {name: value for name, value in report.machine.items() if name not in ("profile", "generation")}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items())
 
 
 def summary(report: Report) -> str:
@@ -39,12 +61,13 @@ def summary(report: Report) -> str:
 def _finding(verdict: Verdict, console: Console) -> None:
     style = "bold red" if verdict.severity == "required" else "yellow"
     console.print(Text.assemble((f"{verdict.severity:<11} ", style), (verdict.id, "bold")), highlight=False)
-    seen = verdict.evidence or (verdict.reason,)
+    seen = verdict.findings
     for line in seen[:_MOST_EVIDENCE]:
         console.print(Text(f"    {line}"))
     if len(seen) > _MOST_EVIDENCE:
         console.print(Text(f"    and {len(seen) - _MOST_EVIDENCE} more"))
-    console.print(Text(f"    → {verdict.repair}", style="cyan"))
+    if verdict.repair:
+        console.print(Text(f"    → {verdict.repair}", style="cyan"))
 
 
 def _rest(verdicts: Iterable[Verdict], console: Console) -> None:

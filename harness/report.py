@@ -30,6 +30,13 @@ class Verdict:
     why: str = ""
     repair: str = ""
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What a reader must see, each once: a reason made from the first piece of evidence says nothing new."""
+        if self.evidence and self.reason.startswith(self.evidence[0]):
+            return self.evidence
+        return (self.reason, *self.evidence) if self.reason else self.evidence
+
 
 @dataclass(frozen=True)
 class Event:

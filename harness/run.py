@@ -1,7 +1,6 @@
 """One run, inside the sealed namespace: a scenario is played, the checks judge, the report is written."""
 
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -18,14 +17,14 @@ from harness.deadline import Gone
 from harness.evidence import GuestFacts
 from harness.expected import Expected
 from harness.guest import load_key, make_key
-from harness.inspect import FACTS, gather
+from harness.inspect import FACTS
 from harness.names import resolve
 from harness.play import Boot, first_boot, reboot
 from harness.profile import Profile
 from harness.qemu import CONSOLE, FIRMWARE
 from harness.report import Event, Report, Status, Verdict
 from harness.scenario import find_scenario
-from harness.stage import JOURNAL, Order, Stage, staged
+from harness.stage import JOURNAL, Order, Stage, profile_of, staged
 from harness.store import save
 from harness.terminal import attach, serial_console
 from harness.vm import WIRESERVER
@@ -51,7 +50,7 @@ def main(told: Mapping[str, Any]) -> int:
     """Play one scenario on the machine that was ordered; the report says the rest. Returns 0."""
     begun, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     order, folder, scenario = Order.of(told), Path(told["folder"]), find_scenario(told["scenario"])
-    profile = _profile(order)
+    profile = profile_of(order)
     progress = Progress()
     outcome = _play(order, profile, folder, told, scenario.reboots, progress)
     verdicts = tuple(_judged(outcome, profile))
@@ -73,13 +72,6 @@ def main(told: Mapping[str, Any]) -> int:
     )
     save(report, folder)
     return 0
-
-
-def _profile(order: Order) -> Profile:
-    """What the image is meant to be, by its manifest or its files; on this machine it is of one generation."""
-    with tempfile.TemporaryDirectory(prefix="kiln-") as scratch:
-        profile: Profile = gather(order.container, Path(scratch), {}).known["profile"]
-    return replace(profile, generations=(order.generation,))
 
 
 def _play(

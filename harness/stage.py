@@ -4,7 +4,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,13 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first") -> V
         mac="60:45:bd:00:00:04" if which == "first" else "60:45:bd:00:00:05",
         os_disk_gib=order.disk_size >> 30,
     )
+
+
+def profile_of(order: Order) -> Profile:
+    """What the image is meant to be, by its manifest or its files; on this machine it is of one generation."""
+    with tempfile.TemporaryDirectory(prefix="kiln-") as scratch:
+        profile: Profile = gather(order.container, Path(scratch), {}).known["profile"]
+    return replace(profile, generations=(order.generation,))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from harness.report import Event
 
@@ -111,7 +110,7 @@ def _marks(events: list[Event], begin: float, scale: float) -> list[Mark]:
 
 def _mark(events: list[Event], x: float) -> Mark:
     heads = [event.text.partition(": ")[0] for event in events]
-    words = next((head for head in heads if TROUBLE.search(head)), heads[0])
+    words = next((head for head in heads if TROUBLE.search(head)), heads[0]).removesuffix(" → 200")
     shown = words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
     others = f" +{len(events) - 1}" if len(events) > 1 else ""
     return Mark(x, len(events), _title(events), shown + others, any(TROUBLE.search(head) for head in heads))
@@ -127,11 +126,12 @@ def _title(events: list[Event]) -> str:
 def _labelled(marks: list[Mark]) -> Iterator[Mark]:
     """The marks, labelled where there is room: trouble first, then the lane's ends, then what else fits.
 
-    A label that says the same as the one before it would only take room from others.
+    A label that says the same as one before it comes last.
     """
     taken: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     labels: dict[int, Label] = {}
-    repeats = {number for _, run in groupby(range(len(marks)), lambda one: marks[one].words) for number in [*run][1:]}
+    words = [mark.words for mark in marks]
+    repeats = {number for number, said in enumerate(words) if said in words[:number]}
     ends = {0, len(marks) - 1}
     for number in sorted(range(len(marks)), key=lambda one: (one in repeats, not marks[one].trouble, one not in ends)):
         if label := _label(marks[number], taken):

@@ -4,7 +4,8 @@
   if (!form) return;
   const query = document.getElementById("query");
   const hits = document.getElementById("hits");
-  const lines = [...document.getElementById("lines").children].map((element) => [element, element.textContent]);
+  const box = document.getElementById("lines");
+  const lines = [...box.children].map((element) => [element, element.textContent]);
   let marks = [];
   let at = -1;
 
@@ -43,6 +44,7 @@
     hits.textContent = `${at + 1} of ${marks.length}`;
   };
 
+  box.scrollTop = box.scrollHeight;
   form.hidden = false;
   query.addEventListener("input", search);
   form.addEventListener("submit", next);

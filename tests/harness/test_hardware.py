@@ -40,7 +40,8 @@ def smbios(hardware: Hardware, number: int) -> str:
 @pytest.mark.parametrize("hardware", [GEN1, GEN2])
 def test_is_azure_by_its_smbios(hardware: Hardware) -> None:
     assert smbios(hardware, 3) == "type=3,manufacturer=Microsoft Corporation,asset=7783-7084-3265-9085-8269-3286-77"
-    assert smbios(hardware, 1) == f"type=1,manufacturer=Microsoft Corporation,product=Virtual Machine,uuid={ID}"
+    system = "type=1,manufacturer=Microsoft Corporation,product=Virtual Machine,version=Hyper-V UEFI Release v4.1"
+    assert smbios(hardware, 1) == f"{system},uuid={ID}"
     assert words(hardware, "-uuid") == [str(ID)]
 
 
