@@ -5,13 +5,15 @@ those the digests of the packages.
 """
 
 import hashlib
+import http.client
 import json
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -42,26 +44,34 @@ class Release:
         return f"{self.url} {self.suite} {' '.join(self.components)}"
 
 
-def locate(archives: Iterable[Archive], mirror: str | None, note: Callable[[str], None]) -> tuple[Archive, ...]:
+def locate(
+    archives: Iterable[Archive], mirror: str | None, note: Callable[[str], None], *, offline: bool
+) -> tuple[Archive, ...]:
     """The archives to use: the recipe's own, or the mirror in their place.
 
     A mirror's security sibling is used where it answers; where it does not, the recipe's own one is, and that is said.
     """
     if mirror is None:
         return tuple(archives)
-    return tuple(_at_mirror(archive, mirror.rstrip("/"), note) for archive in archives)
+    return tuple(_at_mirror(archive, mirror.rstrip("/"), note, offline=offline) for archive in archives)
 
 
-def _at_mirror(archive: Archive, mirror: str, note: Callable[[str], None]) -> Archive:
-    here = Archive(mirror + archive.sibling, archive.suites, archive.components, archive.keyring)
-    if not archive.sibling:
-        return here
+def _at_mirror(archive: Archive, mirror: str, note: Callable[[str], None], *, offline: bool) -> Archive:
+    here = replace(archive, url=mirror + archive.sibling)
+    return either(here, archive, note, offline=offline) if archive.sibling else here
+
+
+def either(first: Archive, second: Archive, note: Callable[[str], None], *, offline: bool) -> Archive:
+    """The first archive where it answers for its suites, else the second, which is said."""
+    if offline and _newest(first.url, first.suites[0]).is_file():
+        return first
     try:
-        _fetch(_release_file(here.url, here.suites[0]), tries=1)
+        if not offline:
+            _fetch(_release_file(first.url, first.suites[0]), tries=1)
+            return first
     except MachineError:
-        note(f"the mirror has no {here.url}: {archive.suites[0]} comes from {archive.url}")
-        return archive
-    return here
+        note(f"there is no {first.suites[0]} at {first.url}: it comes from {second.url}")
+    return second
 
 
 def releases(archives: Iterable[Archive], *, offline: bool) -> tuple[Release, ...]:
@@ -76,8 +86,8 @@ def releases(archives: Iterable[Archive], *, offline: bool) -> tuple[Release, ..
 
 
 def kept(release: Release) -> Path:
-    """Where the release file of this suite is kept."""
-    return _kept(release.url, release.suite)
+    """Where this release file is kept, by its digest."""
+    return _folder() / release.sha256
 
 
 def verify(release: Release, keyring: Path, *, mirror: bool) -> None:
@@ -90,7 +100,8 @@ def verify(release: Release, keyring: Path, *, mirror: bool) -> None:
     blame: type[KilnError] = CallerError if mirror else MachineError
     file = kept(release)
     if hashlib.sha256(file.read_bytes()).hexdigest() != release.sha256:
-        raise MachineError(f"{file} changed while it was used", "run the build again")
+        file.unlink()
+        raise MachineError(f"{file} is damaged, and removed now", "run the build again")
     if b"-----BEGIN PGP SIGNATURE-----" not in file.read_bytes():
         raise blame(f"{release.url} {release.suite} is not signed", "Kiln builds from signed archives only")
     try:
@@ -104,18 +115,40 @@ def verify(release: Release, keyring: Path, *, mirror: bool) -> None:
 
 
 def _release(archive: Archive, suite: str, *, offline: bool) -> Release:
-    file = _kept(archive.url, suite)
+    newest = _newest(archive.url, suite)
     if not offline:
         content = _fetch(_release_file(archive.url, suite))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(".new")
-        fresh.write_bytes(content)
-        fresh.rename(file)
-    elif not file.is_file():
+        digest = hashlib.sha256(content).hexdigest()
+        _write(_folder() / digest, content)
+        _write(newest, digest.encode())
+    elif newest.is_file():
+        digest = newest.read_text()
+        content = (_folder() / digest).read_bytes()
+    else:
         raise MachineError(f"{archive.url} {suite} has never been asked for here", "build once without --offline")
-    content = file.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
     return Release(archive.url, suite, archive.components, archive.keyring, digest, _date(content))
+
+
+def _folder() -> Path:
+    return cache.folder() / "releases"
+
+
+def _newest(url: str, suite: str) -> Path:
+    """The file that names the digest of the release file that this suite had last."""
+    return _folder() / f"newest-{hashlib.sha256(json.dumps([url, suite]).encode()).hexdigest()[:24]}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all, whoever else writes the same at the same time."""
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as fresh:
+        try:
+            fresh.write(content)
+            fresh.flush()
+            Path(fresh.name).rename(path)
+        except OSError:
+            Path(fresh.name).unlink()
+            raise
 
 
 def _date(content: bytes) -> int:
@@ -129,11 +162,6 @@ def _release_file(url: str, suite: str) -> str:
     return f"{url}/dists/{suite}/InRelease"
 
 
-def _kept(url: str, suite: str) -> Path:
-    key = hashlib.sha256(json.dumps([url, suite]).encode()).hexdigest()[:16]
-    return cache.folder() / "releases" / f"{suite.replace('/', '_')}-{key}"
-
-
 def _fetch(url: str, tries: int = TRIES) -> bytes:
     """Fetch a small file; a passing fault is tried again, a refusal is final."""
     for attempt in range(tries):
@@ -144,8 +172,8 @@ def _fetch(url: str, tries: int = TRIES) -> bytes:
             reason = f"HTTP {refusal.code} {refusal.reason}"
             if refusal.code < 500:
                 break
-        except (OSError, ValueError) as fault:
-            reason = str(getattr(fault, "reason", fault))
+        except (OSError, http.client.HTTPException) as fault:
+            reason = str(getattr(fault, "reason", fault) or type(fault).__name__)
         if attempt + 1 < tries:
             time.sleep(2**attempt)
     raise MachineError(

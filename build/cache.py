@@ -1,15 +1,20 @@
 """The cache: what builds keep for the next one, in one folder, locked per key."""
 
+import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from build.command import run
-from build.errors import MachineError
+from build.errors import KilnError, MachineError
 from build.privileges import entry
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL_HINT = "free some space, or name other folders in KILN_CACHE and --output; what was finished is kept"
 
 
 def folder() -> Path:
@@ -26,13 +31,57 @@ def folder() -> Path:
 
 
 @contextmanager
-def locked(key: str) -> Iterator[None]:
-    """Hold the lock of this key; wait while another build holds it. The lock goes with the process."""
-    path = folder() / "locks" / key
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w") as file:
+def locked(key: str, *, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock of this key; wait while another build holds it. The lock goes with the process.
+
+    `waiting` is told where that takes a while.
+    """
+    with _lock(key) as file:
+        if waiting and not _taken(file.fileno()):
+            waiting(f"another build holds {key}: waiting for its end")
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _lock(key: str) -> IO[str]:
+    path = folder() / "locks" / key
+    path.parent.mkdir(exist_ok=True)
+    return path.open("w")
+
+
+def _taken(descriptor: int) -> bool:
+    """Try to lock without waiting."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def faults_explained() -> Iterator[None]:
+    """Say of the operating system's refusals in plain words who must act."""
+    try:
+        yield
+    except OSError as refusal:
+        if isinstance(refusal, ConnectionError | TimeoutError) or refusal.errno is None:
+            raise
+        where = f": {refusal.filename}" if refusal.filename else ""
+        hint = FULL_HINT if refusal.errno in FULL else "the folders of KILN_CACHE and --output must be writable"
+        raise MachineError(f"{refusal.strerror}{where}", hint) from refusal
+    except KilnError as failure:
+        if isinstance(failure, MachineError) or os.strerror(errno.ENOSPC) not in failure.what:
+            raise
+        line = next(line for line in failure.what.splitlines() if os.strerror(errno.ENOSPC) in line)
+        raise MachineError(line.strip(), FULL_HINT) from failure
+
+
+def sweep() -> None:
+    """Remove what killed builds left half made in the cache and nobody works on any more."""
+    for path in [*folder().glob("tools/*.partial"), *folder().glob("trees/*.partial")]:
+        with _lock(f"{path.parent.name}-{path.name.split('.')[0]}") as file:
+            if _taken(file.fileno()):
+                remove(path)
 
 
 def clean(*, output: Path | None = None) -> list[Path]:
@@ -49,7 +98,7 @@ def clean(*, output: Path | None = None) -> list[Path]:
 
 def remove(path: Path) -> None:
     """Remove a file or a tree, whoever of this user's subordinate ids owns what is in it."""
-    if not path.exists() and not path.is_symlink():
+    if not os.path.lexists(path):
         return
     if path.is_dir() and not path.is_symlink() and os.geteuid() != 0:
         run(*entry(), "rm", "-rf", "--one-file-system", "--", path)

@@ -1,4 +1,4 @@
-"""The one door through which programs are called: every call is logged, and its failure carries the end of its output."""
+"""The one door through which programs are called: each call is logged, its failure carries the end of its output."""
 
 import os
 import shlex
@@ -68,12 +68,13 @@ def run(
     Raises MachineError where it is missing or takes too long, CommandFailed for an exit status not in `expect`.
     """
     words = tuple(str(word) for word in argv)
-    program = words[0] if os.path.isabs(words[0]) else find(words[0])
+    program = words[0] if Path(words[0]).is_absolute() else find(words[0])
     if log:
         print("$", shlex.join(words), file=log, flush=True)
     try:
         done = subprocess.run(
             (program, *words[1:]),
+            check=False,
             input=text,
             stdin=subprocess.DEVNULL if text is None else None,
             stdout=subprocess.PIPE,

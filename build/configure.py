@@ -7,6 +7,7 @@ from build.workspace import Workspace
 from distros.recipe import TextFile
 
 AGENT_CONFIGURATION = "/etc/waagent.conf"
+ACCOUNT_LOCKS = tuple(f"/etc/{file}.lock" for file in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid"))
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ class WriteFiles:
     files: tuple[TextFile, ...]
 
     def describe(self) -> str:
-        """What a plan shows."""
-        return f"Write {len(self.files)} files: {', '.join(file.path for file in self.files)}"
+        """Its title, and what it comes to."""
+        return "\n    ".join([f"Write {len(self.files)} files of the recipe", *(file.path for file in self.files)])
 
     def run(self, work: Workspace) -> None:
         """They replace what packages brought."""
@@ -32,8 +33,9 @@ class SetAgentOptions:
     settings: tuple[tuple[str, str], ...]
 
     def describe(self) -> str:
-        """What a plan shows."""
-        return f"Set in {AGENT_CONFIGURATION}: {', '.join('='.join(pair) for pair in self.settings)}"
+        """Its title, and what it comes to."""
+        lines = ("=".join(pair) for pair in self.settings)
+        return "\n    ".join([f"Set {len(self.settings)} options in {AGENT_CONFIGURATION}", *lines])
 
     def run(self, work: Workspace) -> None:
         """A key that the file has is changed where it stands."""
@@ -63,8 +65,8 @@ class EnableServices:
     units: tuple[str, ...]
 
     def describe(self) -> str:
-        """What a plan shows."""
-        return f"Enable {', '.join(self.units)}"
+        """Its title, and what it comes to."""
+        return "\n    ".join([f"Enable {len(self.units)} units", *self.units])
 
     def run(self, work: Workspace) -> None:
         """By the image's own systemctl, which knows its aliases."""
@@ -78,7 +80,7 @@ class NameMachine:
     hostname: str
 
     def describe(self) -> str:
-        """What a plan shows."""
+        """Its title, and what it comes to."""
         return f"Name the machine {self.hostname}"
 
     def run(self, work: Workspace) -> None:
@@ -97,15 +99,19 @@ class AddAdministrator:
     groups: tuple[str, ...]
 
     def describe(self) -> str:
-        """What a plan shows."""
+        """Its title, and what it comes to."""
         return f"Add the administrator {self.name} with an SSH key"
 
     def run(self, work: Workspace) -> None:
-        """Adding it twice is the same as once."""
+        """What an attempt that was cut off left goes first. Runs before the seal, which drops the files' backups."""
         name, home = self.name, f"/home/{self.name}"
-        if work.inside("id", "-u", name, expect=(0, 1)).status:
-            groups = ("--groups", ",".join(self.groups))
-            work.inside("useradd", "--create-home", "--shell", "/bin/bash", *groups, name)
+        for lock in ACCOUNT_LOCKS:
+            work.remove(lock)
+        if not work.inside("id", "-u", name, expect=(0, 1)).status:
+            work.inside("userdel", "--force", name)
+        work.remove(home)
+        groups = ("--groups", ",".join(self.groups))
+        work.inside("useradd", "--create-home", "--shell", "/bin/bash", *groups, name)
         work.write(f"{home}/.ssh/authorized_keys", f"{self.public_key}\n", 0o600)
         work.path(f"{home}/.ssh").chmod(0o700)
         work.inside("chown", "-R", f"{name}:{name}", f"{home}/.ssh")
@@ -140,8 +146,8 @@ class Seal:
     """
 
     def describe(self) -> str:
-        """What a plan shows."""
-        return "Take out machine id, host keys, leases, logs, histories, seeds and agents' states; lock root"
+        """Its title, and what it comes to."""
+        return "Take out what one machine alone may have: ids, keys, leases, logs; lock root"
 
     def run(self, work: Workspace) -> None:
         """The machine id stays as an empty file: without the file, a read-only root would stop systemd."""

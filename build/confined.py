@@ -1,8 +1,9 @@
 """Calling a function of ours in namespaces of its own, which end with their parent.
 
 The parent starts this module again behind the words that make the namespaces. It hands the request over in a memory
-file and holds the write end of a pipe, the lifeline: when the parent ends, however it ends, the pipe closes, the first
-process inside leaves, and where it is the first of a process namespace the kernel kills all others in it.
+file and holds the write end of a pipe, the lifeline: when the parent ends, however it ends, the pipe closes and the
+first process inside leaves. Where it is the first of a process namespace, the kernel kills all others in it; where no
+namespaces can be had, it leads a session of its own, and whichever of the two is left kills what is left of that.
 """
 
 import contextlib
@@ -39,9 +40,18 @@ def call(namespaces: Sequence[str], module: str, request: Mapping[str, Any]) -> 
     command = [*namespaces, sys.executable, "-m", "build.confined", module, *map(str, descriptors)]
     path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
-        child = subprocess.Popen(command, pass_fds=descriptors, env={**os.environ, "PYTHONPATH": path})
+        child = subprocess.Popen(
+            command,
+            pass_fds=descriptors,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=not namespaces,
+        )
         os.close(inside)
-        status = _attend(child, lifeline)
+        try:
+            status = _attend(child, lifeline)
+        finally:
+            if not namespaces:
+                _end_session(child.pid)
         _raise_again(os.pread(reply, 1 << 20, 0))
         return status
     finally:
@@ -67,6 +77,16 @@ def _attend(child: "subprocess.Popen[bytes]", lifeline: int) -> int:
     finally:
         child.kill()
         child.wait()
+
+
+def _end_session(leader: int) -> None:
+    """Kill whatever still runs of a session, oneself apart; twice, for what was born meanwhile."""
+    for _ in range(2):
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                session = int(stat.read_text().rpartition(")")[2].split()[3])
+                if session == leader and (process := int(stat.parent.name)) != os.getpid():
+                    os.kill(process, signal.SIGKILL)
 
 
 def _raise_again(reply: bytes) -> None:
@@ -121,6 +141,8 @@ def _hold_on(lifeline: int, stop: Callable[[], None]) -> None:
     """Leave at once, and all in the namespace with us, when the parent is gone."""
     while os.read(lifeline, 1):
         stop()
+    if os.getsid(0) == os.getpid():
+        _end_session(os.getpid())
     os._exit(errors.Bug.status)
 
 

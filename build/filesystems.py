@@ -91,7 +91,7 @@ class FillRoot:
 
 @dataclass(frozen=True)
 class FillEsp:
-    """The EFI system partition: the signed loaders on the removable path, which Azure starts, and in their own folder."""
+    """The EFI system partition: signed loaders on the removable path, which Azure starts, and in their own folder."""
 
     layout: Layout
     grub: Grub

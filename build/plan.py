@@ -25,7 +25,7 @@ class Step(Protocol):
     """One step: a value that can do itself, twice with the same result as once."""
 
     def describe(self) -> str:
-        """One line for people: what it does."""
+        """What it does, for people: a title of at most 100 characters, and lines of details below it."""
 
     def run(self, work: Workspace) -> None:
         """Do it. Must end in the same state when an earlier attempt was cut off."""
@@ -90,8 +90,9 @@ def plan(recipe: Recipe, choices: Choices, releases: tuple[Release, ...], epoch:
         WriteFstab(layout),
         ConfigureGrub(recipe.grub, _with_cmdline(recipe), layout),
         *((InstallBiosModules(recipe.grub, layout),) if layout.boots_bios else ()),
+        *_administrator(recipe, choices),
         Seal(),
-        *_identity(recipe, choices),
+        *((NameMachine(choices.hostname),) if choices.hostname else ()),
         PartitionDisk(layout),
         FillRoot(layout, recipe.ext4_features),
         *((FillEsp(layout, recipe.grub),) if layout.esp else ()),
@@ -129,11 +130,8 @@ def _parts(recipe: Recipe, choices: Choices) -> tuple[Provisioning, ...]:
     return (chosen, recipe.specialized) if choices.kind == "specialized" else (chosen,)
 
 
-def _identity(recipe: Recipe, choices: Choices) -> tuple[Step, ...]:
-    if choices.kind != "specialized":
-        return ()
-    administrator = AddAdministrator(choices.admin, choices.ssh_key, recipe.admin_groups)
-    return (NameMachine(choices.hostname), administrator)
+def _administrator(recipe: Recipe, choices: Choices) -> tuple[Step, ...]:
+    return (AddAdministrator(choices.admin, choices.ssh_key, recipe.admin_groups),) if choices.admin else ()
 
 
 def _with_cmdline(recipe: Recipe) -> TextFile:

@@ -6,13 +6,13 @@ releases alone, and a tool that shapes files has no use for a weekly security up
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from build import archive, cache
+from build import archive, cache, mmdebstrap
 from build.archive import Release
-from build.command import run
 from build.errors import MachineError
 from distros.recipe import Archive
 
@@ -24,9 +24,11 @@ PACKAGES = (
 )
 
 
-def archive_of(mirror: str | None) -> Archive:
-    """The archive that the tools come from: the mirror where one is named."""
-    return ARCHIVE if mirror is None else replace(ARCHIVE, url=mirror.rstrip("/"))
+def archive_of(mirror: str | None, note: Callable[[str], None], *, offline: bool) -> Archive:
+    """The archive that the tools come from: the mirror where one is named and has their release."""
+    if mirror is None:
+        return ARCHIVE
+    return archive.either(replace(ARCHIVE, url=mirror.rstrip("/")), ARCHIVE, note, offline=offline)
 
 
 def key(state: Release) -> str:
@@ -39,21 +41,21 @@ def folder(state: Release) -> Path:
     return cache.folder() / "tools" / key(state)
 
 
-def make(state: Release, log: IO[str], *, mirror: bool) -> Path:
+def make(state: Release, log: IO[str], *, mirror: bool, offline: bool) -> Path:
     """Make the tree unless it is there; must run as root of its own view. Returns its folder."""
     tree = folder(state)
     with cache.locked(f"tools-{tree.name}"):
         if tree.is_dir():
+            _require_tools(tree)
             return tree
+        if offline:
+            raise MachineError("the tools tree has never been made here", "build once without --offline")
         archive.verify(state, KEYRING, mirror=mirror)
         fresh = tree.with_suffix(".partial")
         cache.remove(fresh)
         fresh.parent.mkdir(parents=True, exist_ok=True)
-        run(
-            "mmdebstrap",
-            "--mode=root",
-            "--variant=minbase",
-            "--format=directory",
+        mmdebstrap.run(
+            *("--mode=root", "--variant=minbase", "--format=directory"),
             "--skip=chroot/mount/sys,output/dev",
             f"--keyring={KEYRING}",
             f"--include={','.join(PACKAGES)}",

@@ -4,93 +4,110 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from build import archive, cache, tools
-from build.api import find_recipe
-from build.archive import Release
-from build.families import apt
+from build.command import find
+from build.errors import KilnError
 from build.finish import deliver
-from build.plan import BuildPlan, Choices, ids, plan
+from build.order import Order
+from build.plan import BuildPlan, ids
 from build.progress import Progress
 from build.workspace import Workspace
 
 DONE = "done.json"
-LOG = "build.log"
+PROGRAMS = ("mmdebstrap", "gpgv", "tar", "zstd", "chroot", "unshare", "cp", "find")
+"""What the worker calls on the host; missing, they are named before anything is begun."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
 class Progressed:
-    """How far a build has come: the ids of the steps that are finished, and how long each took, in seconds."""
+    """How far a build has come: the ids of the steps that are finished, and how long each took, in seconds.
 
+    `boot` is the machine's boot in which that was so: after a crash of the machine nothing of it can be relied on,
+    since no step waits for its files to reach the disk.
+    """
+
+    boot: str
     done: tuple[str, ...] = ()
-    durations: Mapping[str, float] | None = None
+    durations: Mapping[str, float] = field(default_factory=dict)
 
 
-def main(request: Mapping[str, Any]) -> int:
-    """Build what the request says and put it into its folder."""
-    recipe = find_recipe(*request["recipe"])
-    choices = Choices(**request["choices"])
-    *releases, tools_release = (_release(one) for one in request["releases"])
-    todo = plan(recipe, choices, tuple(releases), request["epoch"])
-    progress = Progress()
-    log_path = cache.folder() / "logs" / f"{todo.image}.log"
-    log_path.parent.mkdir(exist_ok=True)
-    with log_path.open("w") as log:
-        with progress.step("Making the tools tree (once)" if not tools.folder(tools_release).is_dir() else "Tools tree"):
-            tree = tools.make(tools_release, log, mirror=request["mirror"])
-        for release in releases:
-            archive.verify(release, tree / release.keyring.lstrip("/"), mirror=request["mirror"])
-        name = f"{todo.image}-{todo.id[:16]}"
-        work = Workspace(tree, name, cache.folder(), log, todo.epoch, request["offline"])
-        if request["rebuild"]:
-            cache.remove(work.folder)
-        durations = _work(todo, work, progress)
-        with progress.step("Sealing the file as a fixed VHD and describing it"):
-            deliver(recipe, choices, todo, tuple(releases), work, durations, Path(request["folder"]), log_path)
-    cache.remove(work.folder)
+def main(letter: Mapping[str, Any]) -> int:
+    """Build what the order says and put it into its folder."""
+    os.umask(0o022)  # folders made on the way are part of the image
+    order, progress = Order.read(letter), Progress()
+    log_path = cache.folder() / "logs" / f"{order.plan.image}.log"
+    with cache.faults_explained():
+        log_path.parent.mkdir(exist_ok=True)
+        with log_path.open("w") as log:
+            try:
+                _build(order, progress, log, log_path)
+            except KilnError:
+                progress.note(f"the log is {log_path}")
+                raise
     return 0
 
 
-def _release(told: Mapping[str, Any]) -> Release:
-    return Release(**{**told, "components": tuple(told["components"])})
+def _build(order: Order, progress: Progress, log: IO[str], log_path: Path) -> None:
+    for program in PROGRAMS:
+        find(program)
+    cache.sweep()
+    todo = order.plan
+    with progress.step("Making the tools tree (once)" if not tools.folder(order.tools).is_dir() else "Tools tree"):
+        tree = tools.make(order.tools, log, mirror=order.named_mirror, offline=order.offline)
+    for release in order.releases:
+        archive.verify(release, tree / release.keyring.lstrip("/"), mirror=order.named_mirror)
+    work = Workspace(tree, f"{todo.image}-{todo.id[:16]}", cache.folder(), log, todo.epoch, order.offline)
+    # The front holds this image's lock as well; when it is killed, its worker may outlive it by a moment.
+    with cache.locked(f"work-{todo.image}"):
+        _drop_abandoned(work, todo, everything=order.rebuild)
+        durations = _work(todo, work, progress)
+        with progress.step("Seal the file as a fixed VHD and describe it"):
+            deliver(order, work, durations, log_path)
+        cache.remove(work.folder)
+
+
+def _drop_abandoned(work: Workspace, todo: BuildPlan, *, everything: bool) -> None:
+    """Remove what earlier runs left of this image for plans that are no longer asked for."""
+    for folder in (work.cache / "tools").glob(f"*/work/{todo.image}-*"):
+        if everything or folder != work.folder:
+            cache.remove(folder)
 
 
 def _work(todo: BuildPlan, work: Workspace, progress: Progress) -> dict[str, float]:
     """Run the steps that an earlier run has not finished; returns the seconds that each step took."""
     work.folder.mkdir(parents=True, exist_ok=True)
     before = _load(work)
-    durations = dict(before.durations or {})
+    durations = dict(before.durations)
     done: list[str] = []
     for step, id in zip(todo.steps, ids(todo.steps, todo.epoch), strict=True):
         done.append(id)
         if id in before.done:
             continue
+        title = step.describe().splitlines()[0]
         print(f"== {step.describe()}", file=work.log, flush=True)
         started = time.monotonic()
-        with progress.step(step.describe()):
+        with progress.step(title):
             step.run(work)
-        durations[step.describe()] = round(time.monotonic() - started, 2)
-        _save(work, Progressed(tuple(done), durations))
+        durations[title] = round(time.monotonic() - started, 2)
+        _save(work, Progressed(before.boot, tuple(done), durations))
     return durations
 
 
 def _load(work: Workspace) -> Progressed:
+    boot = BOOT_ID.read_text().strip()
     try:
-        told = json.loads(work.file(DONE).read_text())
-    except (OSError, ValueError):
-        return Progressed()
-    return Progressed(tuple(told["done"]), told["durations"])
+        told = Progressed(**json.loads(work.file(DONE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return Progressed(boot)
+    return told if told.boot == boot else Progressed(boot)
 
 
 def _save(work: Workspace, progressed: Progressed) -> None:
-    """What is said to be finished must be on the disk before it is said."""
-    os.sync()
     fresh = work.file(f"{DONE}.new")
     fresh.write_text(json.dumps(asdict(progressed)))
     fresh.rename(work.file(DONE))
-
-
-__all__ = ["apt", "main"]

@@ -6,16 +6,19 @@ same programs shape the image whatever machine this is. Steps run as root of the
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from build.command import Result, run
+from build.errors import RecipeError
 from build.privileges import can_mount
 
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+MOST_LINKS = 40
+"""As many as Linux follows in one path (path_resolution(7))."""
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
 
 WITH_DEVICES = """\
@@ -93,11 +96,8 @@ class Workspace:
 
     def path(self, inside: str) -> Path:
         """Where a path of the image lies, with its parent's links followed inside the image."""
-        parts = Path(inside).parts[1:]
-        here = self.tree
-        for part in parts[:-1]:
-            here = _followed(self.tree, here / part)
-        return here / parts[-1] if parts else here
+        *parents, name = Path(inside).parts
+        return resolved(self.tree, parents) / name if parents else self.tree
 
     def write(self, inside: str, content: str | bytes, mode: int = 0o644) -> None:
         """Put a file of root's into the image, in place of what is there."""
@@ -118,8 +118,8 @@ class Workspace:
     def empty(self, inside: str) -> None:
         """Take everything out of a folder of the image; the folder stays."""
         path = self.path(inside)
-        for entry in os.listdir(path) if path.is_dir() else ():
-            self.remove(f"{inside}/{entry}")
+        for entry in path.iterdir() if path.is_dir() and not path.is_symlink() else ():
+            self.remove(f"{inside}/{entry.name}")
 
     def glob(self, pattern: str) -> list[str]:
         """Paths of the image that match, sorted. `pattern` is absolute, in the image's terms."""
@@ -133,14 +133,28 @@ def _clean_environment(epoch: int, more: Mapping[str, str] | None = None) -> tup
     return ("/usr/bin/env", "-i", *(f"{name}={value}" for name, value in {**values, **quiet, **(more or {})}.items()))
 
 
-def _followed(root: Path, path: Path) -> Path:
-    """The folder that a path of a tree means, its links followed below that tree's root."""
-    for _ in range(16):
-        if not path.is_symlink():
-            return path
-        target = Path(os.readlink(path))
-        path = root / target.relative_to("/") if target.is_absolute() else path.parent / target
-    return path
+def resolved(root: Path, parts: Sequence[str]) -> Path:
+    """Where a path leads in a tree, all its links followed as a chroot would: none leaves the root.
+
+    Raises RecipeError where links go round in circles.
+    """
+    here: list[str] = []
+    todo, links = list(reversed(parts)), 0
+    while todo:
+        part = todo.pop()
+        path = root.joinpath(*here, part)
+        if part == "/":
+            here = []
+        elif part == "..":
+            here = here[:-1]
+        elif path.is_symlink():
+            links += 1
+            if links > MOST_LINKS:
+                raise RecipeError(f"the image's links go round in circles at /{path.relative_to(root)}")
+            todo.extend(reversed(path.readlink().parts))
+        else:
+            here.append(part)
+    return root.joinpath(*here)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("distros", "build", "harness", "publish", "factory")
 KNOWN_TO_HARNESS = {
     *("build", "build.manifest", "build.vhd", "build.gpt", "build.digest"),
-    *("build.command", "build.errors", "build.progress"),
+    *("build.command", "build.confined", "build.errors", "build.progress"),
 }
 SHARED = {
     # Keys and envelopes are different matters of one library.

@@ -2,14 +2,14 @@
 
 import hashlib
 import os
-import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from build import cache
+from build import cache, mmdebstrap
 from build.archive import Release
-from build.command import CommandFailed, run
-from build.errors import MachineError, RecipeError
+from build.command import run
+from build.errors import MachineError
 from build.workspace import Workspace
 from distros.recipe import TextFile
 
@@ -26,15 +26,29 @@ cp -a "$KILN_EARLY/." "$1/"
 KEEP = """\
 set -eu
 find "$1/var/cache/apt/archives" -maxdepth 1 -name '*.deb' -exec cp -ln -t "$KILN_PACKAGES/" {} +
-if [ "$KILN_OFFLINE" = 0 ]; then rm -rf "$KILN_LISTS"; cp -a "$1/var/lib/apt/lists" "$KILN_LISTS"; fi
+if [ "$KILN_OFFLINE" = 0 ]; then cp -a "$1/var/lib/apt/lists" "$KILN_FRESH_LISTS"; fi
 """
 """Runs after the packages: keeps what was fetched for the next build."""
+
+UNDO = """\
+set -eu
+cd "$1/etc"
+rm -f apt/sources.list apt/apt.conf.d/99mmdebstrap dpkg/dpkg.cfg.d/99mmdebstrap hostname
+"""
+"""Takes out what mmdebstrap itself wrote: this build's archive, its options, and the build machine's name."""
 
 # A proxy that cannot be there: what the cache lacks must not be fetched.
 OFFLINE = (
     "--skip=update",
     '--aptopt=Acquire::http::Proxy "http://127.0.0.1:9"',
     '--aptopt=Acquire::https::Proxy "http://127.0.0.1:9"',
+)
+OPTIONS = (
+    '--aptopt=APT::Install-Recommends "false"',
+    '--aptopt=Acquire::Languages "none"',
+    '--aptopt=Acquire::Retries "3"',
+    # A tree that a crash cuts off is made anew: nothing in it need reach the disk package by package.
+    "--dpkgopt=force-unsafe-io",
 )
 
 
@@ -61,69 +75,90 @@ class AptPackages:
     def run(self, work: Workspace) -> None:
         """Make the tree, from the cache where it holds the same one."""
         tar = work.cache / "trees" / f"{self.key}.tar.zst"
-        with cache.locked(f"tree-{self.key}"):
+        with cache.locked(f"trees-{self.key}"):
             if not tar.exists():
                 self._install(work, tar)
             os.utime(tar)
         _unpack(work, tar)
 
     def _install(self, work: Workspace, tar: Path) -> None:
-        tar.parent.mkdir(exist_ok=True)
-        fresh = tar.with_name(f"partial-{tar.name}")
+        for left in work.folder.glob("mmdebstrap.*"):
+            cache.remove(left)
+        lists = work.cache / "lists" / self._state
+        if work.offline and not lists.is_dir():
+            raise MachineError("the cache has no package lists of this state", "build once without --offline")
+        fresh = tar.with_name(f"{self.key}.partial")
         fresh.unlink(missing_ok=True)
-        try:
-            run(*self._mmdebstrap(work, fresh), log=work.log, env=self._environment(work))
-        except CommandFailed as failure:
-            raise _blamed(failure) from None
+        fresh.parent.mkdir(exist_ok=True)
+        environment = self._environment(work, lists)
+        mmdebstrap.run(*self._options(work), self.suite, fresh, *self._sources(work), log=work.log, env=environment)
+        if not work.offline:
+            self._keep_lists(work.file("lists"), lists)
+        with fresh.open("rb") as file:
+            os.fsync(file.fileno())
         fresh.rename(tar)
 
-    def _mmdebstrap(self, work: Workspace, tar: Path) -> tuple[str | Path, ...]:
-        signed = {release.keyring: work.tools / release.keyring.lstrip("/") for release in self.releases}
+    def _options(self, work: Workspace) -> tuple[str, ...]:
+        keyrings = dict.fromkeys(_keyring(work, release) for release in self.releases)
         selections = "\n".join(self.debconf)
         return (
-            "mmdebstrap",
-            "--mode=root",
-            "--variant=minbase",
+            *("--mode=root", "--variant=minbase", "--format=tar"),
             "--skip=chroot/mount/sys,output/dev,essential/unlink",
             *(OFFLINE if work.offline else ()),
-            *(f"--keyring={path}" for path in signed.values()),
+            *(f"--keyring={path}" for path in keyrings),
             f"--include={','.join(self.packages)}",
-            '--aptopt=APT::Install-Recommends "false"',
-            '--aptopt=Acquire::Languages "none"',
-            '--aptopt=Acquire::Retries "3"',
+            *OPTIONS,
             f"--setup-hook={SETUP}",
             *((f'--essential-hook=echo "{selections}" | chroot "$1" debconf-set-selections',) if selections else ()),
             f"--customize-hook={KEEP}",
-            "--customize-hook=rm -f $1/etc/apt/sources.list $1/etc/hostname $1/etc/apt/apt.conf.d/99mmdebstrap",
-            self.suite,
-            tar,
-            *(f"deb [signed-by={signed[release.keyring]}] {release.source}" for release in self.releases),
+            f"--customize-hook={UNDO}",
         )
 
-    def _environment(self, work: Workspace) -> dict[str, str]:
-        early = work.file("early")
-        shutil.rmtree(early, ignore_errors=True)
+    def _sources(self, work: Workspace) -> tuple[str, ...]:
+        return tuple(f"deb [signed-by={_keyring(work, release)}] {release.source}" for release in self.releases)
+
+    def _environment(self, work: Workspace, lists: Path) -> dict[str, str]:
+        early, fresh_lists = work.file("early"), work.file("lists")
+        for folder in (early, fresh_lists):
+            cache.remove(folder)
         early.mkdir()
         for file in self.early_files:
             path = early / file.path.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(file.text)
             path.chmod(file.mode)
-        packages, lists = work.cache / "packages" / self.suite, work.cache / "lists" / self._state
+        packages = work.cache / "packages" / self.suite
         packages.mkdir(parents=True, exist_ok=True)
-        lists.parent.mkdir(exist_ok=True)
         return {
             "TMPDIR": str(work.folder),
             "SOURCE_DATE_EPOCH": str(work.epoch),
             "KILN_EARLY": str(early),
             "KILN_PACKAGES": str(packages),
             "KILN_LISTS": str(lists),
+            "KILN_FRESH_LISTS": str(fresh_lists),
             "KILN_OFFLINE": "1" if work.offline else "0",
         }
+
+    def _keep_lists(self, fresh: Path, lists: Path) -> None:
+        """Keep the package lists for builds offline, once it is sure that they are those of the plan's release files.
+
+        Raises MachineError where the archive was renewed since the plan was made: the tree would bear a wrong key.
+        """
+        expected = {release.sha256 for release in self.releases}
+        found = {hashlib.sha256(file.read_bytes()).hexdigest() for file in fresh.glob("*_InRelease")}
+        if found != expected:
+            raise MachineError("the archive was renewed while the packages were installed", "run the build again")
+        lists.parent.mkdir(exist_ok=True)
+        with suppress(OSError):  # another build of this very state was first
+            fresh.rename(lists)
 
     @property
     def _state(self) -> str:
         return hashlib.sha256(repr([release.sha256 for release in self.releases]).encode()).hexdigest()[:24]
+
+
+def _keyring(work: Workspace, release: Release) -> Path:
+    return work.tools / release.keyring.lstrip("/")
 
 
 def _unpack(work: Workspace, tar: Path) -> None:
@@ -145,18 +180,3 @@ def installed(tree: Path) -> tuple[tuple[str, str, str], ...]:
         if fields.get("Status", "").endswith(" installed"):
             found.append((fields["Package"], fields["Version"], fields["Architecture"]))
     return tuple(sorted(found))
-
-
-def _blamed(failure: CommandFailed) -> CommandFailed | MachineError | RecipeError:
-    """Say who must act when mmdebstrap failed, from what apt printed."""
-    lines = failure.output.splitlines()
-    for needle, error, hint in (
-        ("Unable to locate package", RecipeError, "the recipe names a package that the archive does not have"),
-        ("has no installation candidate", RecipeError, "the recipe names a package that the archive does not have"),
-        ("No space left on device", MachineError, "free some space, or name another folder in KILN_CACHE"),
-        ("127.0.0.1:9", MachineError, "the cache lacks a package; build once without --offline"),
-        ("Failed to fetch", MachineError, "the archive broke off; run the build again, or use --mirror"),
-    ):
-        if found := next((line for line in lines if needle in line), None):
-            return error(f"installing the packages failed: {found.strip()}", hint)
-    return failure

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from build.errors import CallerError, MachineError
+from build.errors import CallerError, KilnError, MachineError
 from harness import sandbox
 from harness.sandbox import missing_capabilities, run_sealed
 
@@ -150,7 +150,7 @@ def test_raises_the_errors_of_the_sealed_side_again(module: Callable[[str], str]
     with pytest.raises(CallerError, match="what was asked") as caught:
         run_sealed(name, {"kind": "caller"})
     assert caught.value.hint == "ask otherwise"
-    with pytest.raises(sandbox.KilnError, match="false ended with status 1"):
+    with pytest.raises(KilnError, match="false ended with status 1"):
         run_sealed(name, {"kind": "command"})
 
 

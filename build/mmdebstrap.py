@@ -1,0 +1,39 @@
+"""The door to mmdebstrap, which says of its failures who must act."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from build import command
+from build.command import CommandFailed
+from build.errors import KilnError, MachineError, RecipeError
+
+NOT_THERE = "the recipe names a package that the archive does not have"
+BLAME: tuple[tuple[str, type[KilnError], str], ...] = (
+    ("Unable to locate package", RecipeError, NOT_THERE),
+    ("has no installation candidate", RecipeError, NOT_THERE),
+    ("unmet dependencies", RecipeError, "the recipe's packages exclude each other; the build's log has apt's reasons"),
+    ("No space left on device", MachineError, "free some space, or name another folder in KILN_CACHE"),
+    ("127.0.0.1:9", MachineError, "the cache lacks what is needed; build once without --offline"),
+    ("Hash Sum mismatch", MachineError, "the archive is being renewed, or something on the way alters it; try again"),
+    ("Failed to fetch", MachineError, "the archive broke off; run the build again, or use --mirror"),
+    ("dpkg-deb: error", MachineError, "a package in the cache is damaged: `./kiln clean`, then build again"),
+)
+"""What apt prints, who must act then, and what to do. The first that is found counts."""
+
+
+def run(*argv: str | Path, log: IO[str], env: Mapping[str, str]) -> None:
+    """Run mmdebstrap with these words. Raises MachineError or RecipeError where apt's output tells who must act."""
+    try:
+        command.run("mmdebstrap", *argv, log=log, env=env)
+    except CommandFailed as failure:
+        raise blamed(failure) from None
+
+
+def blamed(failure: CommandFailed) -> KilnError:
+    """The failure as an error of whoever must act; itself where that cannot be told."""
+    lines = failure.output.splitlines()
+    for needle, error, hint in BLAME:
+        if found := next((line for line in lines if needle in line), None):
+            return error(f"installing the packages failed: {found.strip()}", hint)
+    return failure

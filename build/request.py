@@ -1,0 +1,109 @@
+"""What a caller may ask for, checked against what there is."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from build.errors import CallerError
+from build.plan import GENERATIONS, Choices
+from distros import Recipe, all_recipes
+from distros.recipe import KINDS, PROVISIONERS
+
+HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+PUBLIC_KEY = re.compile(r"(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)|sk-\S+) [A-Za-z0-9+/=]+( [^\n]*)?")
+MIRROR = re.compile(r"https?://[^\s\[\]'\"|]+")
+"""What may stand in a line of sources.list; other ways to fetch would read this machine's files."""
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What the caller asked for; None is the recipe's own choice. `size` is in bytes."""
+
+    distro: str
+    release: str | None = None
+    gen: str = "both"
+    kind: str = "generalized"
+    provisioner: str = "cloud-init"
+    size: int | None = None
+    mirror: str | None = None
+    output: Path = Path("output")
+    rebuild: bool = False
+    offline: bool = False
+    hostname: str | None = None
+    admin: str | None = None
+    ssh_key: Path | None = None
+    arch: str = "x86_64"
+
+
+def find_recipe(distro: str, release: str | None, arch: str) -> Recipe:
+    """The recipe of that name. Raises CallerError that names what exists instead."""
+    recipes = list(all_recipes())
+    same = [recipe for recipe in recipes if recipe.distro == distro]
+    if not same:
+        known = ", ".join(dict.fromkeys(recipe.distro for recipe in recipes))
+        raise CallerError(f"there is no recipe for {distro!r}", f"there are recipes for: {known}")
+    wanted = [one for one in same if (one.default if release is None else release in (one.release, one.codename))]
+    if not wanted:
+        known = ", ".join(recipe.release for recipe in same)
+        raise CallerError(f"there is no recipe for {distro} {release!r}", f"the releases of {distro} are: {known}")
+    found = [recipe for recipe in wanted if recipe.arch == arch]
+    if not found:
+        raise CallerError(f"{wanted[0].name} has no recipe for {arch}", f"there is one for {wanted[0].arch}")
+    return found[0]
+
+
+def choose(recipe: Recipe, request: BuildRequest) -> Choices:
+    """The caller's choices, checked. Raises CallerError."""
+    _among("--gen", request.gen, tuple(GENERATIONS))
+    _among("--type", request.kind, KINDS)
+    _among("--provisioner", request.provisioner, PROVISIONERS)
+    if request.mirror is not None and not MIRROR.fullmatch(request.mirror):
+        raise CallerError(f"{request.mirror!r} is no mirror", "give a URL that begins with http:// or https://")
+    size = recipe.size if request.size is None else request.size
+    identity = _no_identity(request) if request.kind == "generalized" else _identity(request)
+    return Choices(request.gen, request.kind, request.provisioner, size, *identity)
+
+
+def _among(flag: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise CallerError(f"{flag} {value!r} does not exist", f"there is: {', '.join(known)}")
+
+
+def _no_identity(request: BuildRequest) -> tuple[str, ...]:
+    given = [flag for flag in ("hostname", "admin", "ssh_key") if getattr(request, flag)]
+    if given:
+        flags = ", ".join(f"--{flag.replace('_', '-')}" for flag in given)
+        raise CallerError(f"{flags} belong to a specialized image", "Azure names each machine of a generalized one")
+    return ()
+
+
+def _identity(request: BuildRequest) -> tuple[str, ...]:
+    """Host name, administrator and public key of a specialized image."""
+    if not (request.hostname and request.admin and request.ssh_key):
+        raise CallerError(
+            "a specialized image needs a name and an administrator",
+            "give --hostname NAME --admin USER --ssh-key FILE: Azure passes it none",
+        )
+    if not HOSTNAME.fullmatch(request.hostname):
+        raise CallerError(
+            f"{request.hostname!r} is no host name", "a-z, 0-9 and -, at most 63, as Azure's DNS takes it"
+        )
+    if not ACCOUNT.fullmatch(request.admin) or request.admin == "root":
+        raise CallerError(f"{request.admin!r} is no name for an administrator", "a-z, 0-9, - and _, at most 31")
+    return request.hostname, request.admin, _public_key(request.ssh_key)
+
+
+def _public_key(path: Path) -> str:
+    try:
+        text = path.expanduser().read_text().strip()
+    except (OSError, UnicodeDecodeError) as refusal:
+        reason = getattr(refusal, "strerror", None) or "it is no text"
+        raise CallerError(
+            f"the key {path} cannot be read: {reason}", "name a public key file, as ~/.ssh/id_ed25519.pub"
+        ) from None
+    if not PUBLIC_KEY.fullmatch(text):
+        raise CallerError(
+            f"{path} holds no public key", "one line of the OpenSSH form, as ~/.ssh/id_ed25519.pub has it"
+        )
+    return text
