@@ -72,7 +72,7 @@ def _names(told: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _verdict(told: Mapping[str, Any]) -> Verdict:
-    texts = {one.name: str(told[one.name]) for one in fields(Verdict)}
+    texts: dict[str, Any] = {one.name: str(told[one.name]) for one in fields(Verdict)}
     return Verdict(
         **{**texts, "status": Status(told["status"]), "evidence": tuple(str(line) for line in told["evidence"])}
     )

@@ -24,12 +24,12 @@ FILES = {"console": "console.log", "journal": "journal.jsonl", "screenshot": "sc
 CONSOLE = """\
 BdsDxe: starting Boot0001 "UEFI QEMU QEMU HARDDISK " from PciRoot(0x0)/Pci(0x1F,0x2)/Scsi(0x0,0x0)
 [    0.000000] Linux version 6.12.57+deb13-cloud-amd64 (debian-kernel@lists.debian.org) #1 SMP PREEMPT_DYNAMIC
-[    0.000000] Command line: BOOT_IMAGE=/boot/vmlinuz-6.12.57+deb13-cloud-amd64 root=UUID=0b8e2d6c-6e7f-5bd1 ro console=tty1 console=ttyS0,115200 earlyprintk=ttyS0
+[    0.000000] Command line: BOOT_IMAGE=/boot/vmlinuz-6.12.57 root=UUID=0b8e2d6c ro console=tty1 console=ttyS0,115200
 [    2.913277] systemd[1]: Detected virtualization qemu.
 [  OK  ] Reached target local-fs.target - Local File Systems.
          Starting cloud-init-local.service - Cloud-init: Local Stage (pre-network)...
-[   12.610223] cloud-init[412]: Cloud-init v. 25.1.4 running 'init-local' at Sun, 22 Nov 2026 21:54:20 +0000. Up 12.41 seconds.
-[   19.402219] cloud-init[412]: 2026-11-22 21:54:27,018 - azure.py[WARNING]: host says <script>alert("ready")</script> & goes on
+[   12.610223] cloud-init[412]: Cloud-init v. 25.1.4 running 'init-local' at Sun, 22 Nov 2026. Up 12.41 seconds.
+[   19.402219] cloud-init[412]: 21:54:27,018 - azure.py[WARNING]: host says <script>alert("ready")</script> & goes on
 [  OK  ] Finished cloud-init-local.service - Cloud-init: Local Stage (pre-network).
 [  OK  ] Started ssh.service - OpenBSD Secure Shell server.
 [FAILED] Failed to start walinuxagent.service - Azure Linux Agent.
@@ -132,7 +132,12 @@ NAME = Verdict(
     why="sudo waits for a name server when its host cannot be resolved.",
     repair="Remove the line at generalization",
 )
-TWIN = Verdict("twin.machine-id", "two machines differ in machine-id", Status.SKIPPED, reason="only specialized images are booted twice")
+TWIN = Verdict(
+    "twin.machine-id",
+    "two machines differ in machine-id",
+    Status.SKIPPED,
+    reason="only specialized images are booted twice",
+)
 
 
 def good_run() -> Report:

@@ -1,0 +1,70 @@
+"""A report on a terminal: what was played on which machine, what failed and what to do, and where the rest lies."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.render_text import print_report
+from harness.report import Report, Status, Verdict
+from tests.harness.reports import failed_run, good_run
+
+ENDING = (
+    "waited in vain for the guest to report ready; last sign of life: initramfs; the initramfs gave up: (initramfs);"
+    " its last line was: (initramfs)"
+)
+STUCK = Verdict(
+    "run.boot", "the guest boots", Status.FAILED, reason=f"{ENDING}. Look", evidence=(ENDING,), repair="Look"
+)
+
+
+def printed(report: Report, folder: Path | None = None, everything: bool = False) -> str:
+    text = io.StringIO()
+    print_report(report, Console(file=text, width=400, soft_wrap=True), everything, folder)
+    return text.getvalue()
+
+
+def test_says_what_was_played_on_which_machine() -> None:
+    head, machine, *_ = printed(good_run()).splitlines()
+    assert head == "output/debian-13-genboth-x86_64: first-boot on generation 2, seed azure"
+    assert machine.startswith("  firmware UEFI (OVMF), controller SCSI, secure boot off, vtpm none")
+
+
+def test_says_what_failed_and_what_to_do() -> None:
+    text = printed(failed_run())
+    assert "required    units.failed\n    walinuxagent.service failed\n" in text
+    assert "    and 2 more\n    → Look into its log\n" in text
+    assert text.index("units.failed") < text.index("name.hosts")
+    assert "failed: 1 required and 1 recommended findings, 6 passed, 1 skipped (71.4 s)" in text
+
+
+def test_ends_with_the_folder_of_the_run() -> None:
+    folder = Path("output/image/runs/gen2-first-boot")
+    assert printed(good_run(), folder).endswith(f"(71.4 s)\n  everything about it: {folder}\n")
+
+
+def test_tells_the_last_sign_of_life() -> None:
+    text = printed(replace(good_run(), verdicts=(STUCK,)))
+    assert text.count(ENDING) == 1
+    assert "    → Look\n" in text
+
+
+@pytest.mark.parametrize(
+    ("reason", "evidence", "findings"),
+    [
+        ("a. Do this", ("a", "b"), ("a", "b")),
+        ("the check itself broke", (), ("the check itself broke",)),
+        ("the disk is gone", ("a",), ("the disk is gone", "a")),
+        ("", ("a",), ("a",)),
+        ("", (), ()),
+    ],
+)
+def test_says_nothing_twice(reason: str, evidence: tuple[str, ...], findings: tuple[str, ...]) -> None:
+    assert replace(STUCK, reason=reason, evidence=evidence).findings == findings
+
+
+def test_takes_no_markup_from_a_guest() -> None:
+    text = printed(replace(failed_run(), image="[red]x[/]", scenario="[b]first[/b]"))
+    assert "[red]x[/]: [b]first[/b]" in text
