@@ -1,10 +1,11 @@
-"""What a booted guest says of itself, gathered in one go: under emulation each login and each program costs a second."""
+"""What a booted guest says of itself, gathered in one go: under emulation each login and program costs a second."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.deadline import Gone
 from harness.guest import Guest
 
 MARK = "==kiln=="
@@ -86,7 +87,10 @@ def ask(guest: Guest, timeout: float) -> GuestFacts:
     script = "\n".join(
         f"echo '{MARK}{name}'\n{{ {command}\n}} 2>/dev/null\necho" for name, command in QUESTIONS.items()
     )
-    return GuestFacts(parse(guest.run(script, sudo=True, timeout=timeout, fresh=True).stdout), guest.host_key)
+    answers = parse(guest.run(script, sudo=True, timeout=timeout, fresh=True).stdout)
+    if unanswered := [name for name in QUESTIONS if name not in answers]:
+        raise Gone(f"the guest broke off before it answered all: {unanswered[0]} was next")
+    return GuestFacts(answers, guest.host_key)
 
 
 def parse(printed: str) -> dict[str, str]:

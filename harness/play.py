@@ -1,7 +1,10 @@
 """Playing a scenario on a stage: waiting for what must come, and noticing at once when it no longer can."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
+from harness.azure.journal import Entry
 from harness.console import last_sign_of_life, trouble
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import GuestFacts, ask
@@ -38,37 +41,46 @@ def first_boot(stage: Stage, profile: Profile, reports: bool, limit: float | Non
         return Boot(None, _ending(stage, ended))
 
 
-def reboot(stage: Stage, before: GuestFacts) -> Boot:
+def reboot(stage: Stage) -> Boot:
     """Restart the guest by itself, and gather its facts anew. Azure has taken the disc away by then."""
     deadline = Deadline.after(BOOT_LIMIT * stage.accelerator.factor)
+    restarts = len(_restarts(stage))
     try:
         stage.machine.remove_dvd()
         stage.console.mark()
         stage.host.journal.add("machine", "rebooted")
-        stage.guest.run("systemctl reboot", sudo=True, fresh=True)
-    except (Gone, TooLate):
-        pass  # the connection may break before the command has ended: whether it worked shows below
-    try:
-        while (boot := _log_in(stage, deadline)).facts and _same_boot(boot.facts, before):
-            stage.guest.close()
-            stage.machine.check_alive()
-            if not deadline.left:
-                raise TooLate("waited in vain for the guest to restart")
-        return boot
+        with suppress(Gone, TooLate):  # the connection may break before the command has ended
+            stage.guest.run("systemctl reboot", sudo=True, fresh=True)
+        stage.guest.close()
+        _wait(stage, deadline, "the guest to restart", lambda: len(_restarts(stage)) > restarts or None)
+        return _log_in(stage, deadline)
     except (TooLate, Gone) as ended:
         return Boot(None, _ending(stage, ended))
 
 
+def _restarts(stage: Stage) -> tuple[Entry, ...]:
+    return stage.host.journal.find("qmp", "RESET")
+
+
 def _wait_for_ready(stage: Stage, deadline: Deadline) -> None:
-    def look() -> bool | None:
+    def ready() -> bool | None:
         if stage.host.failure:
             raise Gone(f"the guest reported failed provisioning: {stage.host.failure.description}")
-        if stage.host.ready:
+        return stage.host.ready is not None or None
+
+    _wait(stage, deadline, "the guest to report ready", ready)
+
+
+def _wait(stage: Stage, deadline: Deadline, what: str, probe: Callable[[], bool | None]) -> None:
+    """Ask `probe` until it says yes, unless the machine ends or gets stuck."""
+
+    def look() -> bool | None:
+        if probe():
             return True
         _check_alive(stage)
         return None
 
-    deadline.until("the guest to report ready", look, every=0.2)
+    deadline.until(what, look, every=0.2)
 
 
 def _log_in(stage: Stage, deadline: Deadline) -> Boot:
@@ -78,10 +90,6 @@ def _log_in(stage: Stage, deadline: Deadline) -> Boot:
     facts = ask(stage.guest, max(deadline.left, SILENCE_LIMIT * stage.accelerator.factor))
     stage.host.journal.add("guest", "boot finished", state=facts["state"])
     return Boot(facts)
-
-
-def _same_boot(facts: GuestFacts, before: GuestFacts) -> bool:
-    return facts["boot-id"] == before["boot-id"]
 
 
 def _check_alive(stage: Stage) -> None:

@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from build.manifest import Manifest
 from build.progress import Progress
-from harness.azure.journal import Entry, Journal
 from harness.checks import all_checks
 from harness.checks.check import judge
 from harness.deadline import Gone
 from harness.evidence import GuestFacts
 from harness.expected import Expected
 from harness.guest import load_key, make_key
+from harness.happenings import events_of
 from harness.inspect import FACTS
 from harness.names import resolve
 from harness.play import Boot, first_boot, reboot
@@ -30,8 +31,6 @@ from harness.terminal import attach, serial_console
 from harness.vm import WIRESERVER
 
 SCREENSHOT = "screenshot.png"
-SHOWN = {"dhcp", "health", "dvd", "machine", "guest", "imds", "wireserver", "hostplugin", "qmp", "status"}
-"""What of the journal the report's timeline shows."""
 TAIL = 60
 
 
@@ -91,12 +90,12 @@ def _play(
             if boots[-1].facts is None:
                 break
             with progress.step("Rebooting"):
-                boots.append(reboot(stage, boots[-1].facts))
+                boots.append(reboot(stage))
         facts = _facts(stage, order, profile, boots[0])
         with suppress(Gone):
             stage.machine.screenshot(folder / SCREENSHOT)
         outcome = Outcome(
-            tuple(boots), facts, _events(stage.host.journal), _machine(stage, order), stage.console.tail(TAIL)
+            tuple(boots), facts, events_of(stage.host.journal.entries), _machine(stage, order), stage.console.tail(TAIL)
         )
         failed = any(one.status is Status.FAILED and one.severity == "required" for one in _judged(outcome, profile))
         if told["hold"] and failed:
@@ -122,8 +121,6 @@ def _facts(stage: Stage, order: Order, profile: Profile, boot: Boot) -> dict[str
 def _expected(stage: Stage, order: Order, profile: Profile) -> Expected:
     name = order.name
     if profile.kind == "specialized":
-        from build.manifest import Manifest
-
         name = Manifest.load(order.container).hostname if order.container.is_dir() else ""
     return Expected(
         name=name,
@@ -188,7 +185,7 @@ def _machine(stage: Stage, order: Order) -> dict[str, str]:
         "boot_loader": loader,
         "accelerator": stage.accelerator.name,
         "link": stage.link.kind,
-        "memory_mib": str(order.memory_mib),
+        "memory": f"{order.memory_mib} MiB",
     }
 
 
@@ -204,16 +201,8 @@ def _notes(order: Order, outcome: Outcome) -> tuple[str, ...]:
 
 def _files(folder: Path) -> dict[str, str]:
     names = {"console": CONSOLE, "journal": JOURNAL, "screenshot": SCREENSHOT, "firmware": FIRMWARE}
+    names |= {f"second machine's {what}": f"twin/{name}" for what, name in names.items()}
     return {what: name for what, name in names.items() if (folder / name).is_file()}
-
-
-def _events(journal: Journal) -> tuple[Event, ...]:
-    return tuple(Event(entry.at, entry.source, _text(entry)) for entry in journal.entries if entry.source in SHOWN)
-
-
-def _text(entry: Entry) -> str:
-    details = ", ".join(f"{name} {value}" for name, value in entry.details.items() if value not in ("", None, [], {}))
-    return f"{entry.event}: {details}" if details else entry.event
 
 
 def _hold(stage: Stage, progress: Progress) -> None:

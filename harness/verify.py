@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from build.errors import CallerError
+from build.errors import Bug, CallerError
 from build.progress import Progress
 from harness.accelerator import choose_accelerator
 from harness.report import Report
-from harness.sandbox import run_sealed
+from harness.sandbox import INTERRUPTED, run_sealed
 from harness.scenario import Scenario, find_scenario
-from harness.store import REPORT, load
+from harness.store import PAGE, REPORT, load
 from harness.subject import Subject, digest_of, generations, open_subject
 
 DEFAULT_NAME = "kiln-vm"
@@ -84,8 +84,11 @@ def _verify(
         "link": request.link,
     }
     status = run_sealed("harness.run", order)
-    if status == 130:
+    if status == INTERRUPTED:
         raise KeyboardInterrupt
+    if status:
+        raise Bug(f"the run ended with status {status} and without a report", f"its traces are in {folder}")
+    progress.note(f"The report: {folder / PAGE}")
     return load(folder / REPORT)
 
 
