@@ -78,7 +78,7 @@ def faults_explained() -> Iterator[None]:
 
 def sweep() -> None:
     """Remove what killed builds left half made in the cache and nobody works on any more."""
-    for path in [*folder().glob("tools/*.partial"), *folder().glob("trees/*.partial")]:
+    for path in [*folder().glob("tools/*.partial"), *folder().glob("trees/*.partial.*")]:
         with _lock(f"{path.parent.name}-{path.name.split('.')[0]}") as file:
             if _taken(file.fileno()):
                 remove(path)

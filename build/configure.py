@@ -151,6 +151,7 @@ class Seal:
 
     def run(self, work: Workspace) -> None:
         """The machine id stays as an empty file: without the file, a read-only root would stop systemd."""
+        work.inside("passwd", "--lock", "root")
         for folder in EMPTIED:
             work.empty(folder)
         for pattern in REMOVED:
@@ -164,4 +165,3 @@ class Seal:
         work.write("/etc/machine-id", "", 0o444)
         work.write("/etc/hosts", GENERALIZED_HOSTS)
         work.remove("/etc/hostname")
-        work.inside("passwd", "--lock", "root")

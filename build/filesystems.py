@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from build.capacity import least_root
+from build.errors import CallerError
 from build.grub import STUB
 from build.layout import MIB, Layout
 from build.workspace import Workspace
@@ -65,27 +67,16 @@ class FillRoot:
     def run(self, work: Workspace) -> None:
         """The disk's blocks read as zeros: neither inode tables nor journal need writing, now or at first mount."""
         root = self.layout.root
+        if (least := least_root(work.tree)) > root.size:
+            size = (self.layout.size - root.size + least) // MIB
+            raise CallerError(
+                f"a disk of {self.layout.size // MIB} MiB is too small for what is installed",
+                f"it takes at least --size {size}M",
+            )
         options = f"offset={root.start},hash_seed={self.layout.root_uuid},lazy_itable_init=0,lazy_journal_init=1"
         work.tool(
-            MKE2FS,
-            "-q",
-            "-F",
-            "-t",
-            "ext4",
-            "-b",
-            "4096",
-            "-L",
-            "root",
-            "-U",
-            self.layout.root_uuid,
-            "-O",
-            self.features,
-            "-E",
-            options,
-            "-d",
-            work.tree,
-            work.disk,
-            f"{root.size // 1024}k",
+            *(MKE2FS, "-q", "-F", "-t", "ext4", "-b", "4096", "-L", "root", "-U", self.layout.root_uuid),
+            *("-O", self.features, "-E", options, "-d", work.tree, work.disk, f"{root.size // 1024}k"),
         )
 
 

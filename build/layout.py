@@ -13,6 +13,10 @@ LINUX_ROOT_X86_64_TYPE = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
 MBR_LINUX = "83"
 NAMESPACE = uuid.UUID("5f0a1d0e-6c1b-5f0e-9a53-6b696c6e0001")
 """Whatever identifies a part of an image is derived below this, from the image's name: the same build, the same ids."""
+LARGEST = 4095 << 30
+"""Azure's largest OS disk with host caching, in bytes."""
+LARGEST_MBR = 2047 << 30
+"""An MBR counts sectors in 32 bits."""
 ROOT_AT_LEAST = 1536 * MIB
 
 
@@ -72,6 +76,8 @@ def lay_out(image: str, generation: str, size: int, esp_mib: int) -> Layout:
     """
     if size % MIB:
         raise CallerError(f"{size} bytes are not whole MiB", "Azure takes no other sizes: say --size 30G, for example")
+    if size > (most := LARGEST_MBR if generation == "1" else LARGEST):
+        raise CallerError(f"a disk of {size // MIB} MiB is too large", f"it can have at most --size {most // MIB}M")
     ids = _Ids(image)
     if generation == "1":
         root = Slot(1, MIB, size - MIB, MBR_LINUX, "root", "")

@@ -7,6 +7,8 @@ Nothing random and no path of this machine is in a step.
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Protocol
 
 from build.archive import Release
@@ -70,11 +72,20 @@ def image_name(recipe: Recipe, choices: Choices) -> str:
 
 
 def ids(steps: Iterable[Step], epoch: int) -> Iterator[str]:
-    """Each step's id, hexadecimal: a digest over it and everything before it."""
-    chain = hashlib.sha256(str(epoch).encode())
+    """Each step's id, hexadecimal: a digest over it, everything before it, and the code that does it."""
+    chain = hashlib.sha256(f"{epoch} {_code()}".encode())
     for step in steps:
         chain.update(repr(step).encode())
         yield chain.hexdigest()
+
+
+@cache
+def _code() -> str:
+    """A digest of this package's sources: an image of another Kiln is another image."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def plan(recipe: Recipe, choices: Choices, releases: tuple[Release, ...], epoch: int) -> BuildPlan:

@@ -65,8 +65,8 @@ class AptPackages:
 
     @property
     def key(self) -> str:
-        """The cached tree's name."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:24]
+        """The cached tree's name: what is asked for, and how mmdebstrap is called."""
+        return hashlib.sha256(repr((self, OPTIONS, SETUP, KEEP, UNDO)).encode()).hexdigest()[:24]
 
     def describe(self) -> str:
         """What a plan shows."""
@@ -87,7 +87,7 @@ class AptPackages:
         lists = work.cache / "lists" / self._state
         if work.offline and not lists.is_dir():
             raise MachineError("the cache has no package lists of this state", "build once without --offline")
-        fresh = tar.with_name(f"{self.key}.partial")
+        fresh = tar.with_name(f"{self.key}.partial.tar.zst")
         fresh.unlink(missing_ok=True)
         fresh.parent.mkdir(exist_ok=True)
         environment = self._environment(work, lists)
