@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.deadline import Gone
+from harness.expected import RAN
 from harness.guest import Guest
 
 MARK = "==kiln=="
@@ -39,7 +40,7 @@ QUESTIONS: Mapping[str, str] = {
     "user-data": "python3 -c 'import urllib.request as u; print(u.build_opener(u.ProxyHandler({})).open(u.Request("
     '"http://169.254.169.254/metadata/instance/compute/userData?api-version=2021-01-01&format=text",'
     'headers={"Metadata": "true"})).read().decode())\'',
-    "ran": "cat /run/kiln-custom-data-ran",
+    "ran": f"cat {RAN}",
     "uptime": "cut -d' ' -f1 /proc/uptime",
     "units": "systemctl show -p Id,ActiveEnterTimestampMonotonic ssh.service cloud-final.service multi-user.target",
     "fstab": "cat /etc/fstab",

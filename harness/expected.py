@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-RAN = "/run/kiln-custom-data-ran"
-CUSTOM_DATA = f"#!/bin/sh\nuname -n >{RAN}\n".encode()
-"""Sent where the caller sends none: a script, whose trace tells that it was run and under which name."""
+RAN = "/var/lib/kiln-custom-data-ran"
+CUSTOM_DATA = f"#!/bin/sh\nuname -n >>{RAN}\n".encode()
+"""Sent where the caller sends none: a script, whose trace tells how often it was run and under which name."""
 USER_DATA = b"user data of the pretend host\n"
 
 
