@@ -71,11 +71,10 @@ class Manifest:
             if data["schema"] != SCHEMA:
                 raise CallerError(f"{file} has schema {data['schema']}, this Kiln reads {SCHEMA}", "build it again")
             known = {name: data[name] for name in (one.name for one in fields(cls))}
+            known["packages"] = tuple(Package(**package) for package in known["packages"])
+            known |= {name: tuple(known[name]) for name in ("generations", "archives", "normalized", "warnings")}
         except FileNotFoundError:
             raise CallerError(f"there is no {file}", "name an image's folder, as `./kiln build` prints it") from None
         except (ValueError, KeyError, TypeError) as damage:
             raise CallerError(f"{file} is damaged: {damage!r}", "build the image again") from None
-        known["packages"] = tuple(Package(**package) for package in known["packages"])
-        for name in ("generations", "archives", "normalized", "warnings"):
-            known[name] = tuple(known[name])
         return cls(**known)
