@@ -54,6 +54,7 @@ def deliver(order: Order, work: Workspace, durations: dict[str, float], log: Pat
         recipe=asdict(recipe),
         durations=durations,
         tools=_versions(work),
+        normalized=tuple(path for pattern in recipe.normalized for path in work.glob(pattern)),
     )
     with fresh_folder(folder) as fresh:
         manifest.save(fresh)

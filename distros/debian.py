@@ -57,6 +57,25 @@ INITRAMFS_FSCK = TextFile(
     "FSTYPE=ext4\n",
 )
 
+INITRAMFS_MISPLACED = TextFile(
+    # The hook of azure-vm-utils takes copy_exec's target for a path of this machine: its programs end up below the
+    # temporary folder's name, where no udev rule finds them and where no two builds agree. Files in /etc run after it.
+    "/etc/initramfs-tools/hooks/azure-misplaced",
+    """\
+#!/bin/sh
+# The hook azure-disk copies its programs to $DESTDIR below $DESTDIR: move them to where udev's rules look for them.
+[ "$1" != prereqs ] || exit 0
+misplaced=$DESTDIR$DESTDIR
+[ -d "$misplaced" ] || exit 0
+for folder in bin sbin; do
+    [ ! -d "$misplaced/$folder" ] || cp -p "$misplaced/$folder"/* "$DESTDIR/$folder/"
+done
+rm -r "$misplaced"
+rmdir -p --ignore-fail-on-non-empty "${misplaced%/*}"
+""",
+    0o755,
+)
+
 GRUB_DEFAULTS = TextFile(
     "/etc/default/grub.d/50-azure.cfg",
     """\
@@ -138,7 +157,8 @@ TRIXIE = Recipe(
         "grub-efi-amd64 grub2/force_efi_extra_removable boolean true",
         "grub-efi-amd64 grub2/update_nvram boolean false",
     ),
-    early_files=(INITRAMFS_MODULES, INITRAMFS_FSCK),
+    early_files=(INITRAMFS_MODULES, INITRAMFS_FSCK, INITRAMFS_MISPLACED),
+    normalized=("/boot/initrd.img-*",),
     files=(
         *sources("trixie"),
         azure.SSH_KEEPALIVE,
@@ -199,6 +219,8 @@ BOOKWORM = replace(
     release="12",
     codename="bookworm",
     title="Debian 12 (bookworm)",
+    early_files=(INITRAMFS_MODULES, INITRAMFS_FSCK),
+    normalized=(),
     default=False,
     end_of_support="2026-06-10",
     archives=archives("bookworm"),

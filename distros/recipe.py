@@ -101,6 +101,8 @@ class Recipe:
     """Passed to mke2fs -O: features that this release's kernel, fsck and GRUB all know."""
     admin_groups: tuple[str, ...]
     """Groups of a specialized image's administrator."""
+    normalized: tuple[str, ...] = ()
+    """Files (patterns) that a package's script would make different each time, and that this recipe makes equal."""
     esp_mib: int = 124
     size: int = 30 << 30
     """Virtual size of the disk in bytes."""
