@@ -50,13 +50,13 @@ def open_image(path: Path) -> DiskFile:
     if not path.is_file():
         raise CallerError(f"{path} is not a file", "give an image's file, or the folder that a build printed")
     disk = _recognise(path)
+    if not _has_partition_table(_first_sectors(disk)):
+        raise CallerError(f"{path} is not a disk: it has no partition table", "an image of a whole disk is needed")
     if disk.virtual_size == 0 or disk.virtual_size % MIB:
         raise CallerError(
             f"{path} is not a disk that Azure takes: {disk.virtual_size} bytes is not a whole number of MiB",
             f"grow it to {-(-disk.virtual_size // MIB)} MiB: `qemu-img resize`",
         )
-    if not _has_partition_table(_first_sectors(disk)):
-        raise CallerError(f"{path} is not a disk: it has no partition table", "an image of a whole disk is needed")
     return disk
 
 

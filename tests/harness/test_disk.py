@@ -127,9 +127,9 @@ def test_refuses_a_footer_with_a_wrong_checksum(raw: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a whole number of MiB"),
-        (b"Hello, this is a text.\n", "not a whole number of MiB"),
-        (bytes(MIB + 512), "not a whole number of MiB"),
+        (b"", "no partition table"),
+        (b"Hello, this is a text.\n", "no partition table"),
+        (bytes(510) + b"\x55\xaa" + bytes(MIB), "not a whole number of MiB"),
         (bytes(MIB), "no partition table"),
         (b"KDMV" + bytes(MIB - 4), "no partition table"),
         (b"vhdxfile" + bytes(MIB - 8), "damaged vhdx file"),
