@@ -1,5 +1,6 @@
 """The door to mmdebstrap, which says of its failures who must act."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -22,10 +23,27 @@ BLAME: tuple[tuple[str, type[KilnError], str], ...] = (
 """What apt prints, who must act then, and what to do. The first that is found counts."""
 
 
+PROXIES = tuple(name for kind in ("http", "https", "no") for name in (f"{kind}_proxy", f"{kind.upper()}_PROXY"))
+ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/root",
+    "DEBIAN_FRONTEND": "noninteractive",
+    # Modules that package scripts import would leave caches that hold times.
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
 def run(*argv: str | Path, log: IO[str], env: Mapping[str, str]) -> None:
-    """Run mmdebstrap with these words. Raises MachineError or RecipeError where apt's output tells who must act."""
+    """Run mmdebstrap with these words and this environment, to which only the way to the archive is added.
+
+    Package scripts inherit what mmdebstrap has: nothing of the caller's may decide what they do.
+    Raises MachineError or RecipeError where apt's output tells who must act.
+    """
+    proxies = {name: os.environ[name] for name in PROXIES if name in os.environ}
+    values = {"PATH": command.search_path(), **ENVIRONMENT, **proxies, **env}
+    words = (f"{name}={value}" for name, value in values.items())
     try:
-        command.run("mmdebstrap", *argv, log=log, env=env)
+        command.run("env", "-i", *words, command.find("mmdebstrap"), *argv, log=log)
     except CommandFailed as failure:
         raise blamed(failure) from None
 

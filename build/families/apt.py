@@ -30,6 +30,17 @@ if [ "$KILN_OFFLINE" = 0 ]; then cp -a "$1/var/lib/apt/lists" "$KILN_FRESH_LISTS
 """
 """Runs after the packages: keeps what was fetched for the next build."""
 
+SETTLE = """\
+set -eu
+"$1"/lib*/ld-linux-*.so.? --library-path "$(echo "$1"/usr/lib/*-linux-gnu):$(echo "$1"/usr/lib/*-linux-gnu/systemd)" \
+    "$1/usr/bin/systemd-tmpfiles" --root="$1" --create --exclude-prefix=/dev --exclude-prefix=/run
+"""
+"""Creates what package scripts have systemd-tmpfiles create, from outside the tree.
+
+Inside it that needs /proc, which a root without CAP_SYS_ADMIN cannot mount there: packages' scripts then go without,
+silently. Done once more for all of it, every way to build gives the same tree.
+"""
+
 UNDO = """\
 set -eu
 cd "$1/etc"
@@ -66,7 +77,7 @@ class AptPackages:
     @property
     def key(self) -> str:
         """The cached tree's name: what is asked for, and how mmdebstrap is called."""
-        return hashlib.sha256(repr((self, OPTIONS, SETUP, KEEP, UNDO)).encode()).hexdigest()[:24]
+        return hashlib.sha256(repr((self, OPTIONS, SETUP, SETTLE, KEEP, UNDO)).encode()).hexdigest()[:24]
 
     def describe(self) -> str:
         """What a plan shows."""
@@ -110,6 +121,7 @@ class AptPackages:
             *OPTIONS,
             f"--setup-hook={SETUP}",
             *((f'--essential-hook=echo "{selections}" | chroot "$1" debconf-set-selections',) if selections else ()),
+            f"--customize-hook={SETTLE}",
             f"--customize-hook={KEEP}",
             f"--customize-hook={UNDO}",
         )
