@@ -1,38 +1,28 @@
 """The command line: each task parses, makes one call, prints.
 
-What a task calls is imported when it runs, so that `invoke --list` stays quick. Exit statuses are the contract of
-`build.errors`. Run as a program (the launcher does), mistyped words end with 2 as well; plain `invoke` says 1 there.
+What a task calls is imported when it runs, so that `invoke --list` stays quick. Run as a program (the launcher does),
+mistyped words end with 2; plain `invoke` says 1 there.
 """
 
-import functools
-import itertools
-import json as jsonlib
 import os
 import shutil
 import subprocess
 import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from inspect import signature
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invoke.collection import Collection
 from invoke.context import Context
-from invoke.exceptions import Exit, ParseError
-from invoke.program import Program
 from invoke.tasks import task
 
-from build.errors import Bug, CallerError, KilnError, MachineError
+from build.errors import CallerError, MachineError
+from commandline import HELP, INTERRUPTED, command, run_tasks, say_json
 
 if TYPE_CHECKING:
     from build.api import BuildRequest
     from harness.report import Report
 
-INTERRUPTED = 130
 PROJECT = Path(__file__).resolve().parent
-HELP = "`./kiln --list` lists the tasks, `./kiln TASK --help` a task's options"
 
 IMAGE = "an image: the folder that a build printed, or a disk file (VHD, raw, qcow2)"
 JSON = "print one JSON object, errors too"
@@ -61,42 +51,6 @@ GUEST_HELP = {
     "memory": "the machine's memory: 2G, 2048M",
     "disk_size": "the machine's disk, larger than the image so that it can grow: 40G",
 }
-
-
-def ending(error: KilnError, as_json: bool) -> Exit:
-    """An error as one line and a hint, or as a JSON object, with its exit status."""
-    if as_json:
-        say_json(error.as_dict())
-        return Exit(code=error.status)
-    return Exit(f"error: {error.what}" + (f"\n hint: {error.hint}" if error.hint else ""), code=error.status)
-
-
-def command(body: Callable[..., int | None]) -> Callable[..., None]:
-    """Give a task its ending: what it returns is the exit status, and what goes wrong is said once, here."""
-
-    @functools.wraps(body)
-    def run(*words: Any, **options: Any) -> None:
-        as_json = bool(options.get("json"))
-        try:
-            status = body(*words, **options)
-        except KilnError as error:
-            raise ending(error, as_json) from None
-        except KeyboardInterrupt:
-            raise Exit("interrupted", code=INTERRUPTED) from None
-        except Exception as error:
-            traceback.print_exc()
-            what = f"{type(error).__name__}: {error}"
-            hint = "This is a fault of Kiln, not yours: please report it with the lines above."
-            raise ending(Bug(what, hint), as_json) from None
-        if status:
-            raise Exit(code=status)
-
-    return run
-
-
-def say_json(answer: Mapping[str, Any]) -> None:
-    """Print the one JSON object of this run."""
-    print(jsonlib.dumps(answer, indent=2, default=str))
 
 
 def one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
@@ -409,66 +363,5 @@ PYTEST_STATUS = {0: 0, 1: 1, 2: INTERRUPTED, 3: 5, 4: 2, 5: 2}
 """pytest's exit statuses in Kiln's own meaning: a wrong word or an expression that no test matches is the caller's."""
 
 
-class Kiln(Program):
-    """invoke's program, which ends with 2, not 1, where it cannot understand the words."""
-
-    def normalize_argv(self, argv: list[str] | None) -> None:
-        """Put a task's --help first, or invoke would take it for the task's positional argument."""
-        super().normalize_argv(argv)
-        words = self.argv[1:]
-        tasks = self.namespace.task_names if self.namespace else ()
-        if {"-h", "--help"} & set(words) and words[0] in {"-h", "--help", *tasks}:
-            self.argv = [self.argv[0], "--help", *[word for word in words if not word.startswith("-")][:1]]
-
-    def parse_core(self, argv: list[str] | None) -> None:
-        """Parse invoke's own options."""
-        with understood():
-            super().parse_core(argv)
-        # invoke keeps Python from writing bytecode, which costs every later start.
-        sys.dont_write_bytecode = False
-
-    def parse_tasks(self) -> None:
-        """Parse the tasks and their options; invoke alone would take a mistyped one for a positional argument."""
-        with understood():
-            known = {*self.initial_context.flags, *options_of(self.collection, self.argv)}
-            for word in itertools.takewhile(lambda word: word != "--", self.argv):
-                if word.startswith("--") and word.split("=")[0] not in known:
-                    raise ParseError(f"No idea what {word!r} is!")
-            super().parse_tasks()
-
-    def parse_cleanup(self) -> None:
-        """Print help and lists where they were asked for."""
-        with understood():
-            super().parse_cleanup()
-
-
-def options_of(collection: Collection, names: Iterable[str]) -> Iterator[str]:
-    """The options of these tasks, other words apart, by signature: invoke forgets help texts when asked twice."""
-    for name in set(names) & set(collection.task_names):
-        yield from ("--" + word.replace("_", "-") for word in signature(collection[name].body).parameters)
-
-
-@contextmanager
-def understood() -> Iterator[None]:
-    """Turn invoke's parse errors into ours."""
-    try:
-        yield
-    except (ParseError, ValueError) as error:
-        raise ending(CallerError(str(error), HELP), "--json" in sys.argv) from None
-
-
-def main() -> None:
-    """Run the tasks named on the command line."""
-    namespace = Collection.from_module(sys.modules[__name__])
-    program = Kiln(version="0.1.0", namespace=namespace, name="Kiln", binary="kiln", binary_names=["kiln"])
-    try:
-        try:
-            program.run()
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads it has seen enough; Python would complain again at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 if __name__ == "__main__":
-    main()
+    run_tasks(sys.modules[__name__])

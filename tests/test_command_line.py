@@ -92,15 +92,16 @@ def play(body: str) -> "subprocess.CompletedProcess[str]":
     """Run the body as a task's, in a process of its own."""
     script = f"""
 from invoke.collection import Collection
-import tasks
+from invoke.tasks import task
 from build.errors import *
+from commandline import Kiln, command
 
-@tasks.task
-@tasks.command
+@task
+@command
 def play(c, json=False):
     {body}
 
-tasks.Kiln(namespace=Collection(play)).run()
+Kiln(namespace=Collection(play)).run()
 """
     command = [sys.executable, "-c", script, "play"]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)

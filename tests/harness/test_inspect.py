@@ -195,7 +195,7 @@ DEFECTS: list[tuple[str, Change]] = [
     ("console.getty", link("etc/systemd/system/serial-getty@ttyS0.service", "/dev/null")),
     ("console.kernel-conf", swap(f"boot/config-{VERSION}", "SERIAL_8250=y", "SERIAL_8250=m")),
     ("fstab.persistent", add("etc/fstab", "/dev/sdb1 /data ext4 nofail 0 2\n")),
-    ("growpart.tools", remove("usr/bin/growpart")),
+    ("growpart", remove("usr/bin/growpart")),
     ("grub.kernel", swap("boot/grub/grub.cfg", f"initrd.img-{VERSION}", "initrd.img-gone")),
     ("grub.serial", swap("boot/grub/grub.cfg", " serial console", " console")),
     ("grub.timeout", swap("boot/grub/grub.cfg", "timeout=1", "timeout=0")),

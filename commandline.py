@@ -1,0 +1,123 @@
+"""What stands between the tasks and a caller: invoke's program, exit statuses, how an error ends.
+
+Exit statuses are the contract of `build.errors`; invoke itself would end with 1 for mistyped words.
+"""
+
+import functools
+import itertools
+import json as jsonlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from inspect import signature
+from types import ModuleType
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
+
+from build.errors import Bug, CallerError, KilnError
+
+VERSION = "0.1.0"
+INTERRUPTED = 130
+HELP = "`./kiln --list` lists the tasks, `./kiln TASK --help` a task's options"
+
+
+def ending(error: KilnError, as_json: bool) -> Exit:
+    """An error as one line and a hint, or as a JSON object, with its exit status."""
+    if as_json:
+        say_json(error.as_dict())
+        return Exit(code=error.status)
+    return Exit(f"error: {error.what}" + (f"\n hint: {error.hint}" if error.hint else ""), code=error.status)
+
+
+def command(body: Callable[..., int | None]) -> Callable[..., None]:
+    """Give a task its ending: what it returns is the exit status, and what goes wrong is said once, here."""
+
+    @functools.wraps(body)
+    def run(*words: Any, **options: Any) -> None:
+        as_json = bool(options.get("json"))
+        try:
+            status = body(*words, **options)
+        except KilnError as error:
+            raise ending(error, as_json) from None
+        except KeyboardInterrupt:
+            raise Exit("interrupted", code=INTERRUPTED) from None
+        except Exception as error:
+            traceback.print_exc()
+            what = f"{type(error).__name__}: {error}"
+            hint = "This is a fault of Kiln, not yours: please report it with the lines above."
+            raise ending(Bug(what, hint), as_json) from None
+        if status:
+            raise Exit(code=status)
+
+    return run
+
+
+def say_json(answer: Mapping[str, Any]) -> None:
+    """Print the one JSON object of this run."""
+    print(jsonlib.dumps(answer, indent=2, default=str))
+
+
+class Kiln(Program):
+    """invoke's program, which ends with 2, not 1, where it cannot understand the words."""
+
+    def normalize_argv(self, argv: list[str] | None) -> None:
+        """Put a task's --help first, or invoke would take it for the task's positional argument."""
+        super().normalize_argv(argv)
+        words = self.argv[1:]
+        tasks = self.namespace.task_names if self.namespace else ()
+        if {"-h", "--help"} & set(words) and words[0] in {"-h", "--help", *tasks}:
+            self.argv = [self.argv[0], "--help", *[word for word in words if not word.startswith("-")][:1]]
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        """Parse invoke's own options."""
+        with understood():
+            super().parse_core(argv)
+        # invoke keeps Python from writing bytecode, which costs every later start.
+        sys.dont_write_bytecode = False
+
+    def parse_tasks(self) -> None:
+        """Parse the tasks and their options; invoke alone would take a mistyped one for a positional argument."""
+        with understood():
+            known = {*self.initial_context.flags, *options_of(self.collection, self.argv)}
+            for word in itertools.takewhile(lambda word: word != "--", self.argv):
+                if word.startswith("--") and word.split("=")[0] not in known:
+                    raise ParseError(f"No idea what {word!r} is!")
+            super().parse_tasks()
+
+    def parse_cleanup(self) -> None:
+        """Print help and lists where they were asked for."""
+        with understood():
+            super().parse_cleanup()
+
+
+def options_of(collection: Collection, names: Iterable[str]) -> Iterator[str]:
+    """The options of these tasks, other words apart, by signature: invoke forgets help texts when asked twice."""
+    for name in set(names) & set(collection.task_names):
+        yield from ("--" + word.replace("_", "-") for word in signature(collection[name].body).parameters)
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Turn invoke's parse errors into ours."""
+    try:
+        yield
+    except (ParseError, ValueError) as error:
+        raise ending(CallerError(str(error), HELP), "--json" in sys.argv) from None
+
+
+def run_tasks(module: ModuleType) -> None:
+    """Run those of the module's tasks that the command line names."""
+    namespace = Collection.from_module(module)
+    program = Kiln(version=VERSION, namespace=namespace, name="Kiln", binary="kiln", binary_names=["kiln"])
+    try:
+        try:
+            program.run()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads it has seen enough; Python would complain again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

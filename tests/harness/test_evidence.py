@@ -1,0 +1,64 @@
+"""A guest's answers: put in one script, parted again, and told apart from a guest that broke off."""
+
+import subprocess
+
+import pytest
+
+from harness.deadline import Gone
+from harness.evidence import MARK, QUESTIONS, GuestFacts, ask, parse
+from harness.guest import Output
+
+
+class Shell:
+    """A guest that answers all but the questions from the `broken` one on."""
+
+    host_key = "ssh-ed25519 AAAA"
+
+    def __init__(self, broken: str = "") -> None:
+        self.broken = broken
+        self.script = ""
+
+    def run(self, command: str, *, sudo: bool, timeout: float, fresh: bool) -> Output:
+        self.script = command
+        printed = "".join(f"{MARK}{name}\nof {name}\n\n" for name in QUESTIONS)
+        return Output(0, printed.partition(f"{MARK}{self.broken}\n")[0] if self.broken else printed, "")
+
+
+def test_asks_everything_at_once() -> None:
+    facts = ask(Shell(), 5)  # type: ignore[arg-type]
+    assert [facts[name] for name in QUESTIONS] == [f"of {name}" for name in QUESTIONS]
+    assert facts.host_key == "ssh-ed25519 AAAA"
+
+
+def test_notices_a_guest_that_breaks_off() -> None:
+    with pytest.raises(Gone, match="broke off before it answered all: hosts was next"):
+        ask(Shell(broken="hosts"), 5)  # type: ignore[arg-type]
+
+
+def test_asks_in_a_script_that_a_shell_understands() -> None:
+    guest = Shell()
+    ask(guest, 5)  # type: ignore[arg-type]
+    subprocess.run(["sh", "-n", "-c", guest.script], check=True)
+
+
+@pytest.mark.parametrize(
+    ("printed", "answers"),
+    [
+        ("", {}),
+        ("a greeting of the shell\n", {}),
+        ("==kiln==one\nfirst\n", {"one": "first"}),
+        ("==kiln==one\n\n==kiln==two\n a\n\n b \n\n", {"one": "", "two": " a\n\n b "}),
+        ("noise\n==kiln==one\nno end of line at its end==kiln==\n", {"one": "no end of line at its end==kiln=="}),
+        ("==kiln==one\r\nfirst\r\n", {"one": "first"}),
+    ],
+)
+def test_parts_the_answers(printed: str, answers: dict[str, str]) -> None:
+    assert parse(printed) == answers
+
+
+def test_reads_answers_as_what_they_are() -> None:
+    facts = GuestFacts({"lines": " a \n\n b\n", "number": "  34359738368\n", "json": '{"v1": {}}', "odd": "[1]", "no": "x"})
+    assert facts.lines("lines") == ["a", "b"]
+    assert (facts.number("number"), facts.number("no"), facts.number("absent")) == (34359738368, -1, -1)
+    assert (facts.json("json"), facts.json("odd"), facts.json("no"), facts.json("absent")) == ({"v1": {}}, {}, {}, {})
+    assert facts["absent"] == ""

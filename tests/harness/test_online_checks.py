@@ -1,0 +1,170 @@
+"""The checks of a booted guest: a sound one passes them all, each planted fault is found by its own check alone."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.checks import all_checks
+from harness.checks.check import judge
+from harness.inspect import FACTS
+from harness.report import Status
+from tests.harness.guests import ANSWERS, CLOUD_INIT, EXPECTED, facts, guest, host, specialized_facts
+
+ONLINE = tuple(one for one in all_checks() if not set(one.needs) <= FACTS)
+OWN_DATA = replace(EXPECTED, marks=False)
+WAAGENT = replace(CLOUD_INIT, provisioner="waagent")
+NONE = replace(CLOUD_INIT, provisioner="none")
+NOCLOUD = {"expected": replace(EXPECTED, seed="nocloud"), "host": None}
+NOCLOUD_RESULT = json.dumps({"v1": {"datasource": "DataSourceNoCloud [seed=/dev/sr0]", "errors": []}})
+IMDS = json.loads(ANSWERS["imds"])
+CHRONY = {
+    "state": "degraded",
+    "failed": "chrony.service loaded failed failed chrony, an NTP client/server",
+    "failed_log": "Fatal error : Could not open /dev/ptp_hyperv : No such file or directory",
+}
+
+
+def complaints(known: Mapping[str, Any]) -> dict[str, str]:
+    """The reasons of the checks that failed, by their ids."""
+    return {one.id: one.reason for one in judge(ONLINE, known) if one.status is Status.FAILED}
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        facts(),
+        facts(guest=guest(**CHRONY)),
+        facts(guest=guest(transient_name="")),
+        facts(guest=guest(swap="/dev/zram0 partition 1G 0B 100")),
+        facts(expected=OWN_DATA, guest=guest(ran="")),
+        facts(hostnames=("localhost", "kiln-vm")),
+        facts(host=host("Stranger", "Ready", "NotReady", "Ready")),
+        facts(earlier=guest()),
+        facts(profile=WAAGENT, guest=guest(provisioned="/var/lib/waagent/provisioned", cloud_init="", result="", ran="")),
+        facts(profile=NONE, host=host("Ready", ejected=False), guest=guest(cloud_init="", agent="", ran="")),
+        facts(**NOCLOUD, guest=guest(result=NOCLOUD_RESULT, imds="", custom_data="", disc_name="")),
+        specialized_facts(),
+        specialized_facts(host=host("Ready", client="WALinuxAgent", ejected=False)),
+        specialized_facts(expected=replace(EXPECTED, name=""), hostnames=("any",), published=()),
+    ],
+)
+def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
+    assert complaints(known) == {}
+
+
+@pytest.mark.parametrize(
+    ("id", "known", "complaint"),
+    [
+        ("run.boot-ssh", facts(ending="the kernel panicked: no init found"), "the kernel panicked: no init found"),
+        ("run.console", facts(console="[ 3.1] BUG: unable to handle page fault"), "BUG: unable to handle page fault"),
+        ("run.firmware", facts(guest=guest(firmware="BIOS")), "was started by BIOS, not by UEFI"),
+        ("run.firmware", facts(guest=guest(firmware="")), "was started by nobody knows what, not by UEFI"),
+        (
+            "run.systemd",
+            facts(guest=guest(state="degraded", failed="ssh.service loaded failed", failed_log="no keys")),
+            "ssh.service has failed: no keys",
+        ),
+        ("run.systemd", facts(guest=guest(state="starting")), "the system is starting, not running"),
+        ("run.systemd", facts(guest=guest(**CHRONY, ptp="/dev/ptp_hyperv")), "chrony.service has failed"),
+        ("run.systemd", facts(guest=guest(**{**CHRONY, "failed_log": "bad line"})), "chrony.service has failed"),
+        ("run.root-grew", facts(guest=guest(root_bytes=str(30 << 30))), "has 30720 MiB on a disk of 34816 MiB"),
+        ("run.swap", facts(guest=guest(swap="/dev/sda3 partition 1G 0B -2")), "swap is on: /dev/sda3"),
+        ("hostname.given", facts(guest=guest(disc_name="older")), "the provisioning disc is 'older'"),
+        (
+            "hostname.given",
+            facts(guest=guest(imds=json.dumps({**IMDS, "osProfile": {"computerName": "x"}}))),
+            "the metadata service is 'x'",
+        ),
+        ("hostname.kernel", facts(guest=guest(kernel_name="localhost")), "the kernel's name is 'localhost'"),
+        ("hostname.static", facts(guest=guest(static_name="debian")), "the static name is 'debian'"),
+        ("hostname.transient", facts(guest=guest(transient_name="dhcp-4")), "the transient name is 'dhcp-4'"),
+        ("hostname.hosts", facts(guest=guest(hosts="127.0.1.1 kiln-vm builder.lan")), "names 'builder.lan'"),
+        ("hostname.hosts", facts(guest=guest(hosts="127.0.1.1 localhost-old")), "names 'localhost-old'"),
+        ("hostname.resolves", facts(guest=guest(resolved_name="")), "getent hosts kiln-vm finds nothing"),
+        ("hostname.dhcp", facts(hostnames=("kiln-vm", "localhost")), "the last name sent by DHCP is 'localhost'"),
+        ("hostname.dhcp", facts(hostnames=()), "no DHCP client of the guest ever sent a name"),
+        ("hostname.dns", facts(published=()), "DNS knows no address for kiln-vm, not 10.0.0.4"),
+        ("hostname.dns", facts(published=("10.0.0.9",)), "DNS knows 10.0.0.9 for kiln-vm"),
+        ("run.report-ready", facts(host=host("Stranger")), "no Ready that fits the goal state came; cloud-init said"),
+        ("run.report-ready", facts(host=host()), "no health report at all"),
+        ("run.report-ready", facts(host=host("Failed", "Ready")), "failed provisioning: no key was found"),
+        ("run.report-ready", facts(host=host("Ready", "NotReady")), "the last report says NotReady"),
+        ("run.dvd-ejected", facts(host=host("Ready", ejected=False)), "the disc still lies in the drive"),
+        ("run.datasource", facts(guest=guest(cloud_init="status: running")), "is not done: status: running"),
+        ("run.datasource", facts(guest=guest(cloud_init="")), "is not done: it says nothing"),
+        ("run.datasource", facts(guest=guest(result=NOCLOUD_RESULT)), "from DataSourceNoCloud [seed=/dev/sr0], not from"),
+        ("run.datasource", facts(guest=guest(result="[]")), "took its data from None"),
+        (
+            "run.datasource",
+            facts(guest=guest(result=json.dumps({"v1": {"datasource": "DataSourceAzure", "errors": ["no user"]}}))),
+            "cloud-init met an error: no user",
+        ),
+        ("run.datasource", facts(**NOCLOUD), "from DataSourceAzure [seed=/dev/sr0], not from NoCloud"),
+        ("run.custom-data", facts(guest=guest(custom_data="")), "bytes of custom data are not in the guest"),
+        ("run.custom-data", facts(guest=guest(ran="")), "must run once: /var/lib/kiln-custom-data-ran tells 0 times"),
+        ("run.custom-data", facts(guest=guest(ran="kiln-vm\nkiln-vm")), "tells 2 times"),
+        (
+            "run.custom-data",
+            facts(**NOCLOUD, guest=guest(result=NOCLOUD_RESULT, imds="", ran="")),
+            "must run once",
+        ),
+        ("run.user-data", facts(guest=guest(imds=json.dumps({**IMDS, "userData": ""}))), "other user data: ''"),
+        (
+            "run.user-data",
+            facts(guest=guest(imds=json.dumps({**IMDS, "vmId": "0"}))),
+            "reached no metadata service, or another machine's",
+        ),
+        ("run.agent", facts(guest=guest(agent="inactive\ninactive")), "unit is inactive and inactive"),
+        ("run.agent", facts(guest=guest(agent="")), "unit is not there"),
+        ("run.agent-provisioned", facts(profile=WAAGENT), "/var/lib/waagent/provisioned is missing"),
+        (
+            "run.no-provisioner",
+            specialized_facts(guest=guest(provisioned="/var/lib/cloud/instance", imds="", disc_name="")),
+            "cloud-init made this machine an instance",
+        ),
+        ("run.no-provisioner", specialized_facts(host=host("Ready", ejected=False)), "cloud-init reported Ready"),
+        (
+            "run.no-provisioner",
+            specialized_facts(guest=guest(provisioned="", users="azureuser\nstranger")),
+            "there is a user stranger besides azureuser",
+        ),
+        ("run.machine-id", facts(guest=guest(machine_id="uninitialized")), "holds 'uninitialized'"),
+        ("run.machine-id", facts(guest=guest(machine_id="0" * 32)), "/etc/machine-id holds '0000"),
+        ("run.host-keys", facts(guest=guest(host_keys="")), "there is no /etc/ssh/ssh_host_*_key.pub"),
+        (
+            "run.identity-stays",
+            facts(earlier=guest(machine_id="f" * 32)),
+            "machine-id was 'ffffffffffffffffffffffffffffffff' and is 'c272",
+        ),
+        ("run.identity-stays", facts(earlier=guest(host_keys="ssh-rsa other")), "host-keys was 'ssh-rsa other'"),
+        (
+            "run.identity-differs",
+            facts(twin=guest(host_keys="ssh-rsa other")),
+            "both have the machine id c272f6090002000000ab113253119512",
+        ),
+        ("run.identity-differs", facts(twin=guest(machine_id="f" * 32)), "both have the host key ssh-"),
+    ],
+)
+def test_a_planted_fault_is_found_by_its_own_check(id: str, known: Mapping[str, Any], complaint: str) -> None:
+    found = complaints(known)
+    assert list(found) == [id]
+    assert complaint in found[id]
+
+
+def test_every_online_check_has_a_planted_fault() -> None:
+    planted = test_a_planted_fault_is_found_by_its_own_check.pytestmark[0].args[1]  # type: ignore[attr-defined]
+    assert {one.id for one in ONLINE} == {id for id, _, _ in planted}
+
+
+def test_without_a_guest_only_its_absence_fails() -> None:
+    known = facts(guest=None, ending="waited in vain for SSH", hostnames=(), published=())
+    assert list(complaints(known)) == ["run.boot-ssh"]
+
+
+def test_recognises_custom_data_among_other_words() -> None:
+    arrived = f"{base64.b64encode(b'other').decode()} {ANSWERS['custom-data']}"
+    assert complaints(facts(guest=guest(custom_data=arrived))) == {}
