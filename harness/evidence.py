@@ -8,8 +8,10 @@ from typing import Any
 from harness.deadline import Gone
 from harness.expected import RAN
 from harness.guest import Guest
+from harness.vm import IMDS
 
 MARK = "==kiln=="
+ASK_IMDS = "GET /metadata/instance/compute?api-version=2021-08-01 HTTP/1.0\\r\\nMetadata: true\\r\\n\\r\\n"
 
 QUESTIONS: Mapping[str, str] = {
     "state": "systemctl is-system-running --wait",
@@ -37,9 +39,9 @@ QUESTIONS: Mapping[str, str] = {
     "agent-log": "tail -n 30 /var/log/waagent.log",
     "custom-data": "cat /var/lib/cloud/instance/user-data.txt /var/lib/kiln/custom-data | base64 -w0;"
     " cat /var/lib/waagent/CustomData",
-    "user-data": "python3 -c 'import urllib.request as u; print(u.build_opener(u.ProxyHandler({})).open(u.Request("
-    '"http://169.254.169.254/metadata/instance/compute/userData?api-version=2021-01-01&format=text",'
-    'headers={"Metadata": "true"})).read().decode())\'',
+    # By the shell's own sockets: Python alone needs two seconds to start under emulation.
+    "imds": f'timeout 30 bash -c \'exec 3<>/dev/tcp/{IMDS}/80; printf "{ASK_IMDS}" >&3; sed "1,/^.$/d" <&3\'',
+    "disc-name": "sed -n 's/.*HostName>\\([^<]*\\)<.*/\\1/p' /var/lib/waagent/ovf-env.xml",
     "ran": f"cat {RAN}",
     "uptime": "cut -d' ' -f1 /proc/uptime",
     "units": "systemctl show -p Id,ActiveEnterTimestampMonotonic ssh.service cloud-final.service multi-user.target",
@@ -72,12 +74,13 @@ class GuestFacts:
         word = self[name].split()[-1:] or [""]
         return int(word[0]) if word[0].isdigit() else -1
 
-    def json(self, name: str) -> Any:
-        """An answer that is JSON, an empty object where it is none."""
+    def json(self, name: str) -> dict[str, Any]:
+        """An answer that is a JSON object, an empty one where it is none."""
         try:
-            return json.loads(self[name])
+            found = json.loads(self[name])
         except ValueError:
             return {}
+        return found if isinstance(found, dict) else {}
 
 
 def ask(guest: Guest, timeout: float) -> GuestFacts:

@@ -7,6 +7,7 @@ import struct
 HEADER = struct.Struct(">HHHHHH")
 RECURSION_DESIRED = 0x0100
 ADDRESS, INTERNET = 1, 1
+PORT = 53
 TIMEOUT = 5.0
 
 
@@ -20,7 +21,7 @@ def resolve(server: str, name: str) -> tuple[str, ...]:
     query = HEADER.pack(question, RECURSION_DESIRED, 1, 0, 0, 0) + labels + struct.pack(">BHH", 0, ADDRESS, INTERNET)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
         asker.settimeout(TIMEOUT)
-        asker.sendto(query, (server, 53))
+        asker.sendto(query, (server, PORT))
         answer = asker.recv(4096)
     return _addresses(answer, len(query))
 

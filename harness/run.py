@@ -13,6 +13,7 @@ from build.manifest import Manifest
 from build.progress import Progress
 from harness.checks import all_checks
 from harness.checks.check import judge
+from harness.checks.hostname import imds_name, names_in_hosts
 from harness.deadline import Gone
 from harness.evidence import GuestFacts
 from harness.expected import Expected
@@ -195,8 +196,23 @@ def _notes(order: Order, outcome: Outcome) -> tuple[str, ...]:
         notes.append("The kernel was started by QEMU with NoCloud arguments: the boot loader was not exercised.")
     guest: GuestFacts | None = outcome.boots[-1].facts
     if guest:
+        notes.append(_names(guest, outcome.facts))
         notes.append(f"The guest needed {guest['uptime']} s by its own clock until all was asked.")
     return tuple(notes)
+
+
+def _names(guest: GuestFacts, facts: Mapping[str, Any]) -> str:
+    """The machine's name wherever it shows, in one line: they must all agree."""
+    seen = {
+        "metadata service": imds_name(guest),
+        "disc": guest["disc-name"],
+        "DHCP, in order": ", ".join(facts["hostnames"]),
+        "kernel": guest["kernel-name"],
+        "hostnamectl": " and ".join(dict.fromkeys(filter(None, (guest["static-name"], guest["transient-name"])))),
+        "/etc/hosts": ", ".join(names_in_hosts(guest)),
+        "DNS": f"{facts['expected'].name} → {', '.join(facts['published']) or 'unknown'}",
+    }
+    return f"The name as seen: {'; '.join(f'{where} {name}' for where, name in seen.items() if name)}."
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from build.errors import CallerError
+from build.manifest import Manifest
 from harness.accelerator import Accelerator, choose_accelerator
 from harness.azure.host import AzureHost
 from harness.azure.journal import Journal
@@ -21,6 +22,7 @@ from harness.expected import CUSTOM_DATA, USER_DATA
 from harness.firmware import find_ovmf, own_variables
 from harness.guest import Guest, Key
 from harness.hardware import DirectKernel, Hardware
+from harness.inference import infer
 from harness.inspect import gather
 from harness.media import azure_dvd, nocloud_seed
 from harness.profile import Profile
@@ -107,6 +109,8 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first") -> V
 
 def profile_of(order: Order) -> Profile:
     """What the image is meant to be, by its manifest or its files; on this machine it is of one generation."""
+    if order.container.is_dir():
+        return replace(infer(None, None, None, Manifest.load(order.container)), generations=(order.generation,))
     with tempfile.TemporaryDirectory(prefix="kiln-") as scratch:
         profile: Profile = gather(order.container, Path(scratch), {}).known["profile"]
     return replace(profile, generations=(order.generation,))

@@ -1,17 +1,41 @@
 """The name, which Azure gives and learns back from DHCP alone: it must be the same everywhere."""
 
+import re
+
+from harness.azure.host import AzureHost
 from harness.checks.check import Complaints, check
 from harness.evidence import GuestFacts
 from harness.expected import Expected
+from harness.profile import GENERALIZED
 
 CONTRACT = "host-protocol 6"
 PROVISIONER = "Find out which provisioner sets the name, and when"
-LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-", "broadcasthost")
+LOOPBACK_NAMES = re.compile(r"localhost[46]?(\.localdomain[46]?)?|ipv?6-\w+|broadcasthost")
+
+
+def imds_name(guest: GuestFacts) -> str:
+    """The computer name that the metadata service told the guest."""
+    profile = guest.json("imds").get("osProfile")
+    return str(profile.get("computerName", "")) if isinstance(profile, dict) else ""
+
+
+def names_in_hosts(guest: GuestFacts) -> tuple[str, ...]:
+    """The names in /etc/hosts but those of every machine."""
+    lines = [line.partition("#")[0].split()[1:] for line in guest.lines("hosts")]
+    return tuple(dict.fromkeys(name for names in lines for name in names if not LOOPBACK_NAMES.fullmatch(name)))
 
 
 def _differs(what: str, found: str, expected: Expected) -> Complaints:
     if expected.name and found != expected.name:
         yield f"{what} is {found!r}, and the machine is called {expected.name!r}"
+
+
+@check("hostname.given", source=CONTRACT, repair="Is the guest's copy of an older machine?", when=GENERALIZED)
+def metadata_service_and_disc_give_the_name(guest: GuestFacts, expected: Expected, host: AzureHost) -> Complaints:
+    """These two are where a provisioner learns the name; the disc's copy in the guest must be this machine's."""
+    yield from _differs("the name from the metadata service", imds_name(guest), expected)
+    if guest["disc-name"]:
+        yield from _differs("the name from the provisioning disc", guest["disc-name"], expected)
 
 
 @check("hostname.kernel", source=CONTRACT, repair=PROVISIONER)
@@ -36,11 +60,9 @@ def no_other_name_is_in_force(guest: GuestFacts, expected: Expected) -> Complain
 @check("hostname.hosts", source=CONTRACT, repair="Write /etc/hosts without the build machine's name")
 def the_hosts_file_holds_no_other_name(guest: GuestFacts, expected: Expected) -> Complaints:
     """A stale name in /etc/hosts answers for a machine that does not exist."""
-    for line in guest.lines("hosts"):
-        names = line.partition("#")[0].split()[1:]
-        for name in names:
-            if name.partition(".")[0] != expected.name and not name.startswith(LOOPBACK_NAMES) and expected.name:
-                yield f"/etc/hosts names {name!r}"
+    for name in names_in_hosts(guest):
+        if expected.name and name.partition(".")[0] != expected.name:
+            yield f"/etc/hosts names {name!r}"
 
 
 @check("hostname.resolves", source=CONTRACT, repair="Install libnss-myhostname, or let cloud-init manage /etc/hosts")
