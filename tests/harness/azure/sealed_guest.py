@@ -155,7 +155,7 @@ def main() -> None:
         "own_name": lambda: resolve(f"vm-alpha.{domain}"),
         "bare_name": lambda: resolve("vm-alpha"),
         "reverse": lambda: resolve("4.0.0.10.in-addr.arpa", 12),
-        "foreign": lambda: resolve("deb.debian.org"),
+        "foreign": lambda: resolve("www.example.org"),
         "neighbour": lambda: resolve(f"other.{domain}"),
         "tcp": lambda: resolve_by_tcp(f"vm-alpha.{domain}"),
         "imds": lambda: fetch(

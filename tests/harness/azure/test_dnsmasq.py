@@ -12,9 +12,9 @@ from tests.harness.azure.machines import GENERALIZED
 
 
 def test_reads_queries_from_the_log() -> None:
-    found = QUERY.search("dnsmasq: query[AAAA] deb.debian.org from 10.0.0.4")
+    found = QUERY.search("dnsmasq: query[AAAA] www.example.org from 10.0.0.4")
     assert found is not None
-    assert found.groupdict() == {"type": "AAAA", "name": "deb.debian.org", "client": "10.0.0.4"}
+    assert found.groupdict() == {"type": "AAAA", "name": "www.example.org", "client": "10.0.0.4"}
 
 
 @pytest.mark.real
