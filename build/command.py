@@ -60,11 +60,13 @@ def run(
     expect: tuple[int, ...] = (0,),
     timeout: float | None = None,
     only_stdout: bool = False,
+    inherit: bool = True,
 ) -> Result:
     """Run a program to its end.
 
-    `text` is its standard input, `env` is added to the environment, `timeout` is in seconds, and with
-    `only_stdout` what it writes to standard error goes to the log alone.
+    `text` is its standard input, `env` is added to the environment, of which it gets nothing else than PATH unless it
+    may `inherit` it; `timeout` is in seconds, and with `only_stdout` what it writes to standard error goes to the log
+    alone.
     Raises MachineError where it is missing or takes too long, CommandFailed for an exit status not in `expect`.
     """
     words = tuple(str(word) for word in argv)
@@ -79,7 +81,7 @@ def run(
             stdin=subprocess.DEVNULL if text is None else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if only_stdout else subprocess.STDOUT,
-            env={**os.environ, "PATH": search_path(), "LC_ALL": "C.UTF-8", **(env or {})},
+            env={**(os.environ if inherit else {}), "PATH": search_path(), "LC_ALL": "C.UTF-8", **(env or {})},
             cwd=cwd,
             timeout=timeout,
             encoding="utf-8",

@@ -25,7 +25,6 @@ BLAME: tuple[tuple[str, type[KilnError], str], ...] = (
 
 PROXIES = tuple(name for kind in ("http", "https", "no") for name in (f"{kind}_proxy", f"{kind.upper()}_PROXY"))
 ENVIRONMENT = {
-    "LC_ALL": "C.UTF-8",
     "HOME": "/root",
     "DEBIAN_FRONTEND": "noninteractive",
     # Modules that package scripts import would leave caches that hold times.
@@ -40,10 +39,8 @@ def run(*argv: str | Path, log: IO[str], env: Mapping[str, str]) -> None:
     Raises MachineError or RecipeError where apt's output tells who must act.
     """
     proxies = {name: os.environ[name] for name in PROXIES if name in os.environ}
-    values = {"PATH": command.search_path(), **ENVIRONMENT, **proxies, **env}
-    words = (f"{name}={value}" for name, value in values.items())
     try:
-        command.run("env", "-i", *words, command.find("mmdebstrap"), *argv, log=log)
+        command.run("mmdebstrap", *argv, log=log, env={**ENVIRONMENT, **proxies, **env}, inherit=False)
     except CommandFailed as failure:
         raise blamed(failure) from None
 

@@ -1,0 +1,61 @@
+"""What tests of several packages share: real images, built once."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from build import api, cache
+from build.progress import Progress
+from build.request import BuildRequest
+
+HOSTNAME = "kiln-spec"
+ADMIN = "operator"
+
+ImageMaker = Callable[..., Path]
+"""`image(distro_release="debian-13", gen="both", kind="generalized", provisioner="cloud-init")`: the image's folder."""
+
+
+@pytest.fixture(scope="session")
+def shelf() -> Path:
+    """The folder of the images that tests share, in the cache: what is unchanged is not built again."""
+    path = cache.folder() / "test-images"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def admin_key(shelf: Path) -> Path:
+    """The private key of ADMIN in specialized images; the public one lies beside it."""
+    path = shelf / "admin-key"
+    with cache.locked("test-admin-key"):
+        if not path.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tests", "-f", path], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def image(shelf: Path, admin_key: Path) -> ImageMaker:
+    """Gives the folder of an image, built when it is first asked for. Whoever changes one works on a copy."""
+
+    def make(
+        distro_release: str = "debian-13",
+        gen: str = "both",
+        kind: str = "generalized",
+        provisioner: str = "cloud-init",
+    ) -> Path:
+        distro, _, release = distro_release.partition("-")
+        request = BuildRequest(distro, release or None, gen, kind, provisioner, output=shelf, offline=offline())
+        if kind == "specialized":
+            public = admin_key.with_suffix(".pub")
+            request = BuildRequest(**{**vars(request), "hostname": HOSTNAME, "admin": ADMIN, "ssh_key": public})
+        return api.build(request, Progress()).folder
+
+    return make
+
+
+def offline() -> bool:
+    """Whether tests must do with what the cache holds."""
+    return os.environ.get("KILN_TEST_OFFLINE") == "1"
