@@ -57,7 +57,8 @@ def test_parts_the_answers(printed: str, answers: dict[str, str]) -> None:
 
 
 def test_reads_answers_as_what_they_are() -> None:
-    facts = GuestFacts({"lines": " a \n\n b\n", "number": "  34359738368\n", "json": '{"v1": {}}', "odd": "[1]", "no": "x"})
+    answers = {"lines": " a \n\n b\n", "number": "  34359738368\n", "json": '{"v1": {}}', "odd": "[1]", "no": "x"}
+    facts = GuestFacts(answers)
     assert facts.lines("lines") == ["a", "b"]
     assert (facts.number("number"), facts.number("no"), facts.number("absent")) == (34359738368, -1, -1)
     assert (facts.json("json"), facts.json("odd"), facts.json("no"), facts.json("absent")) == ({"v1": {}}, {}, {}, {})

@@ -3,7 +3,7 @@
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -44,7 +44,7 @@ def server(monkeypatch: pytest.MonkeyPatch, *records: bytes, code: int = 0) -> I
         ((), ()),
         ((record(1, bytes([10, 0, 0, 4])),), ("10.0.0.4",)),
         ((record(5, b"\x05other" + POINTER), record(1, bytes([10, 0, 0, 5]), b"\x05other\xc0\x15")), ("10.0.0.5",)),
-        ((record(1, bytes([10, 0, 0, 4]), b"\x02vm\x02ax\0"), record(1, bytes([10, 0, 0, 6]))), ("10.0.0.4", "10.0.0.6")),
+        ((record(1, bytes([10, 0, 0, 4]), b"\x02vm\0"), record(1, bytes([10, 0, 0, 6]))), ("10.0.0.4", "10.0.0.6")),
         ((record(28, bytes(16)),), ()),
     ],
 )

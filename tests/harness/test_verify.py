@@ -1,0 +1,102 @@
+"""What a caller wants of a machine, checked before anything runs; where results are kept."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from build.errors import CallerError, MachineError
+from build.progress import Progress
+from harness.disk import DiskFile
+from harness.scenario import SCENARIOS
+from harness.subject import Subject
+from harness.verify import GROWTH, MachineWishes, VerifyRequest, machine_order, run_name, verify
+from tests.build.test_manifest import MANIFEST
+from tests.harness.test_subject import disk
+
+GIB = 1 << 30
+SUBJECT = Subject("image", DiskFile(Path("image/disk.vhd"), "fixed-vhd", 30 * GIB, "raw"), Path("image"), MANIFEST)
+SPECIALIZED = replace(SUBJECT, manifest=replace(MANIFEST, kind="specialized", hostname="built-in", admin="boss"))
+
+
+@pytest.mark.parametrize(
+    ("generation", "scenario", "seed", "name"),
+    [(1, 0, "azure", "gen1-first-boot"), (2, 1, "azure", "gen2-reboot"), (2, 0, "nocloud", "gen2-first-boot-nocloud")],
+)
+def test_names_a_run_by_what_was_done(generation: int, scenario: int, seed: str, name: str) -> None:
+    assert run_name(generation, SCENARIOS[scenario], seed) == name
+
+
+def test_orders_a_machine_of_its_own_choice() -> None:
+    order = machine_order(SUBJECT, 2, "azure", MachineWishes())
+    assert (order["name"], order["admin"], order["memory_mib"]) == ("kiln-vm", "azureuser", 1536)
+    assert order["disk_size"] == 30 * GIB + GROWTH
+    assert (order["image"], order["container"]) == (str(Path("image/disk.vhd").absolute()), "image")
+
+
+def test_orders_what_the_caller_wishes(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.write_bytes(bytes(range(256)))
+    wishes = MachineWishes("web", "me", None, data, data, 2 * GIB, 64 * GIB)
+    order = machine_order(replace(SUBJECT, manifest=None), 1, "azure", wishes)
+    assert (order["name"], order["admin"], order["memory_mib"], order["disk_size"]) == ("web", "me", 2048, 64 * GIB)
+    assert order["custom_data"].encode("latin-1") == bytes(range(256))
+    assert order["container"] == ""
+
+
+def test_knows_the_administrator_of_a_specialized_image(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a key")
+    order = machine_order(SPECIALIZED, 2, "azure", MachineWishes(ssh_key=tmp_path / "key"))
+    assert (order["admin"], order["ssh_key"]) == ("boss", "a key")
+
+
+@pytest.mark.parametrize(
+    ("subject", "seed", "wishes", "message"),
+    [
+        (SPECIALIZED, "azure", MachineWishes(), "image is specialized: Azure gives it no key to log in with"),
+        (SPECIALIZED, "nocloud", MachineWishes(ssh_key=Path("/dev/null")), "nothing provisions a specialized image"),
+        (SUBJECT, "ec2", MachineWishes(), "there is no seed 'ec2'"),
+        (SUBJECT, "azure", MachineWishes(name="Web_1"), "'Web_1' is no name for a machine"),
+        (SUBJECT, "azure", MachineWishes(name="a" * 64), "is no name for a machine"),
+        (SUBJECT, "azure", MachineWishes(admin="Me Myself"), "'Me Myself' is no name for an administrator"),
+        (SUBJECT, "azure", MachineWishes(admin="root"), "Azure refuses the administrator root"),
+        (SUBJECT, "azure", MachineWishes(memory=64 << 20), "67108864 bytes of memory are too few"),
+        (SUBJECT, "azure", MachineWishes(disk_size=20 * GIB), "smaller than the image's"),
+        (SUBJECT, "azure", MachineWishes(disk_size=31 * GIB + 1), "is not a whole number of MiB"),
+        (SUBJECT, "azure", MachineWishes(custom_data=Path("/nowhere")), "/nowhere cannot be read: No such file"),
+        (SUBJECT, "azure", MachineWishes(user_data=Path("/")), "/ cannot be read: Is a directory"),
+        (SUBJECT, "azure", MachineWishes(ssh_key=Path("/nowhere")), "/nowhere cannot be read"),
+    ],
+)
+def test_refuses_what_cannot_be(subject: Subject, seed: str, wishes: MachineWishes, message: str) -> None:
+    with pytest.raises(CallerError, match=message):
+        machine_order(subject, 2, seed, wishes)
+
+
+@pytest.mark.parametrize("what", ["custom_data", "user_data"])
+def test_refuses_more_data_than_azure_takes(what: str, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(bytes((64 << 10) + 1))
+    with pytest.raises(CallerError, match="is larger than the 65535 bytes that Azure takes"):
+        machine_order(SUBJECT, 2, "azure", MachineWishes(**{what: tmp_path / "data"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scenario": "crash"}, "no scenario 'crash'"),
+        ({"generation": None}, "has no manifest"),
+        ({"image": Path("/nowhere")}, "is not a file"),
+    ],
+)
+def test_refuses_before_anything_runs(changes: dict[str, object], message: str, tmp_path: Path) -> None:
+    request = VerifyRequest(image=disk(tmp_path / "image.raw", footer=False), generation=1, output=tmp_path / "output")
+    with pytest.raises(CallerError, match=message):
+        verify(replace(request, **changes), Progress())  # type: ignore[arg-type]
+    assert not (tmp_path / "output").exists()
+
+
+def test_says_that_results_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "output").write_text("in the way")
+    request = VerifyRequest(image=disk(tmp_path / "image.raw", footer=False), generation=1, output=tmp_path / "output")
+    with pytest.raises(MachineError, match="cannot be replaced: Not a directory"):
+        verify(request, Progress())
