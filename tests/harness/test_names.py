@@ -68,5 +68,3 @@ def test_says_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(names, "TIMEOUT", 0.1)
         with pytest.raises(OSError):
             resolve("127.0.0.1", "vm.ax")
-
-

@@ -10,7 +10,8 @@ from build.progress import Progress
 from harness.disk import DiskFile
 from harness.scenario import SCENARIOS
 from harness.subject import Subject
-from harness.verify import GROWTH, MachineWishes, VerifyRequest, machine_order, run_name, verify
+from harness.verify import VerifyRequest, run_name, verify
+from harness.wishes import GROWTH, MachineWishes, machine_order
 from tests.build.test_manifest import MANIFEST
 from tests.harness.test_subject import disk
 
