@@ -4,8 +4,9 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,8 @@ from build.errors import KilnError, MachineError
 from build.privileges import entry
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+UNUSED = 30 * 24 * 3600
+"""Seconds after which a tree that no build has used goes; its packages stay."""
 FULL_HINT = "free some space, or name other folders in KILN_CACHE and --output; what was finished is kept"
 
 
@@ -77,7 +80,11 @@ def faults_explained() -> Iterator[None]:
 
 
 def sweep() -> None:
-    """Remove what killed builds left half made in the cache and nobody works on any more."""
+    """Remove what killed builds left half made in the cache, and trees that no build has used for long."""
+    for path in folder().glob("trees/*.tar.zst"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - UNUSED:
+                path.unlink()
     for path in [*folder().glob("tools/*.partial"), *folder().glob("trees/*.partial.*")]:
         with _lock(f"{path.parent.name}-{path.name.split('.')[0]}") as file:
             if _taken(file.fileno()):

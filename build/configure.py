@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
-from build.errors import RecipeError
+from build.errors import CallerError, RecipeError
 from build.workspace import Workspace
 from distros.recipe import TextFile
 
 AGENT_CONFIGURATION = "/etc/waagent.conf"
+FIRST_PERSON, NOBODY = 1000, 65534
+NO_SUCH_NAME = 6
+"""The exit status of userdel and groupdel where there is nothing to delete."""
 ACCOUNT_LOCKS = tuple(f"/etc/{file}.lock" for file in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid"))
 
 
@@ -107,8 +110,11 @@ class AddAdministrator:
         name, home = self.name, f"/home/{self.name}"
         for lock in ACCOUNT_LOCKS:
             work.remove(lock)
-        if not work.inside("id", "-u", name, expect=(0, 1)).status:
-            work.inside("userdel", "--force", name)
+        for file, kind in (("/etc/passwd", "an account"), ("/etc/group", "a group")):
+            if is_taken(work.path(file).read_text(), name):
+                raise CallerError(f"the image has {kind} {name} already", "choose another name for --admin")
+        work.inside("userdel", "--force", name, expect=(0, NO_SUCH_NAME))
+        work.inside("groupdel", name, expect=(0, NO_SUCH_NAME))
         work.remove(home)
         groups = ("--groups", ",".join(self.groups))
         work.inside("useradd", "--create-home", "--shell", "/bin/bash", *groups, name)
@@ -116,6 +122,12 @@ class AddAdministrator:
         work.path(f"{home}/.ssh").chmod(0o700)
         work.inside("chown", "-R", f"{name}:{name}", f"{home}/.ssh")
         work.write(f"/etc/sudoers.d/90-{name}", f"{name} ALL=(ALL) NOPASSWD:ALL\n", 0o440)
+
+
+def is_taken(text: str, name: str) -> bool:
+    """Whether this passwd or group file has a system's account or group of that name; people's ids begin at 1000."""
+    rows = (line.split(":") for line in text.splitlines())
+    return any(row[0] == name and not FIRST_PERSON <= int(row[2]) < NOBODY for row in rows)
 
 
 EMPTIED = (

@@ -12,7 +12,7 @@ from build.progress import Progress
 from build.request import BuildRequest
 
 HOSTNAME = "kiln-spec"
-ADMIN = "operator"
+ADMIN = "azureadmin"
 
 ImageMaker = Callable[..., Path]
 """`image(distro_release="debian-13", gen="both", kind="generalized", provisioner="cloud-init")`: the image's folder."""

@@ -110,6 +110,15 @@ def test_refuses_what_cannot_be(request_: dict[str, Any], status: int, message: 
     assert not any(output.iterdir())
 
 
+def test_takes_no_name_of_the_system_for_the_administrator(output: Path, tmp_path: Path) -> None:
+    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA me\n")
+    identity = {"hostname": "web", "admin": "backup", "ssh_key": str(tmp_path / "key.pub")}
+    told = attempt(kind="specialized", output=str(output), offline=True, **identity)
+    assert told["exit"] == 2
+    assert "the image has an account backup already" in told["error"]
+    assert not any(output.iterdir())
+
+
 @pytest.mark.parametrize("kind", ["a file", "somebody's folder", "below a file"])
 def test_leaves_alone_what_is_not_its_own(image: ImageMaker, output: Path, kind: str) -> None:
     image("debian-13")

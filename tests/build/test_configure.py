@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from build.configure import with_options
+from build.configure import is_taken, with_options
 
 WAAGENT = """\
 # Enable or disable provisioning
@@ -51,3 +51,14 @@ def test_has_each_key_once_and_setting_twice_is_setting_once(lines: list[str], s
     found = [line.partition("=") for line in once.splitlines()]
     assert {key: value for key, _, value in found if key in settings} == settings
     assert len([key for key, _, _ in found if key in settings]) == len(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [("root", True), ("backup", True), ("nobody", True), ("left", False), ("new", False), ("bac", False)],
+)
+def test_knows_accounts_of_the_system_from_one_that_a_killed_build_left(name: str, taken: bool) -> None:
+    text = (
+        "root:x:0:0::/root:/bin/sh\nbackup:x:34:34::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\nleft:x:1000:1000::/:\n"
+    )
+    assert is_taken(text, name) == taken

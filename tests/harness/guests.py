@@ -17,6 +17,7 @@ NAME, ADMIN = "kiln-vm", "azureuser"
 OS_PROFILE = OSProfile(NAME, ADMIN, ("ssh-ed25519 AAAA kiln",), "", CUSTOM_DATA, USER_DATA)
 VM = replace(GENERALIZED, name=NAME, os_profile=OS_PROFILE)
 CLOUD_INIT = Profile((2,), "generalized", "cloud-init", "debian")
+SPECIALIZED_PROFILE = replace(CLOUD_INIT, kind="specialized")
 EXPECTED = Expected(NAME, ADMIN, VM.address, CUSTOM_DATA, USER_DATA, True, 34 << 30, 2, "azure")
 ANSWERS = {
     "state": "running",
@@ -91,7 +92,7 @@ def specialized_facts(**changes: Any) -> Mapping[str, Any]:
     answers = {"provisioned": "", "imds": json.dumps({"vmId": str(SPECIALIZED.vm_id)}), "disc_name": ""}
     return facts(
         **{
-            "profile": replace(CLOUD_INIT, kind="specialized"),
+            "profile": SPECIALIZED_PROFILE,
             "host": host(vm=SPECIALIZED, ejected=False),
             "guest": guest(**answers),
             **changes,

@@ -1,0 +1,158 @@
+"""Playing a scenario, with a machine, a console and a guest that do as the test says."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.accelerator import KVM
+from harness.azure.host import AzureHost
+from harness.console import Console
+from harness.deadline import Deadline, Gone, TooLate
+from harness.evidence import MARK, QUESTIONS
+from harness.guest import Output
+from harness.play import Boot, first_boot, reboot
+from harness.stage import Stage
+from tests.harness.guests import ANSWERS, CLOUD_INIT, SPECIALIZED_PROFILE, VM
+
+PRINTED = "".join(f"{MARK}{name}\n{ANSWERS.get(name, '')}\n" for name in QUESTIONS)
+
+
+@dataclass
+class Player:
+    """A guest and its machine in one. `script` maps a moment (login, ask, reboot) to what happens there."""
+
+    host: AzureHost
+    script: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    user: str = "azureuser"
+    host_key: str = ""
+    ended: str = ""
+    done: list[str] = field(default_factory=list)
+
+    def happen(self, moment: str) -> None:
+        self.done.append(moment)
+        self.script.get(moment, lambda: None)()
+
+    def connect(self, deadline: Deadline, check_alive: Callable[[], None]) -> None:
+        check_alive()
+        self.happen("login")
+
+    def run(self, command: str, **_: Any) -> Output:
+        self.happen("reboot" if command == "systemctl reboot" else "ask")
+        return Output(0, PRINTED, "")
+
+    def close(self) -> None:
+        self.done.append("hang up")
+
+    def check_alive(self) -> None:
+        if self.ended:
+            raise Gone(self.ended)
+
+    def remove_dvd(self) -> None:
+        self.happen("no disc")
+
+    def reset(self) -> None:
+        self.host.journal.add("qmp", "RESET", guest=True)
+
+
+def stage(folder: Path, console: str = "", **script: Callable[[Player], object]) -> tuple[Stage, Player]:
+    host = AzureHost(VM)
+    host.journal.add("machine", "switched on")
+    player = Player(host)
+    player.script = {moment: lambda act=act: act(player) for moment, act in script.items()}  # type: ignore[misc]
+    (folder / "console.log").write_text(console)
+    told = Console(folder / "console.log", player.check_alive)
+    made = SimpleNamespace(host=host, machine=player, guest=player, console=told, accelerator=KVM, folder=folder)
+    return cast(Stage, made), player
+
+
+def gone(reason: str) -> Callable[[Player], object]:
+    def act(player: Player) -> None:
+        raise Gone(reason)
+
+    return act
+
+
+def test_waits_for_ready_then_logs_in_and_asks(tmp_path: Path) -> None:
+    made, player = stage(tmp_path)
+    made.host.take_health("Ready")
+    boot = first_boot(made, CLOUD_INIT, True)
+    assert boot.ending == ""
+    assert boot.facts is not None and boot.facts["kernel-name"] == "kiln-vm"
+    assert [one.event for one in made.host.journal.find("guest")] == ["SSH login", "boot finished"]
+
+
+@pytest.mark.parametrize(("profile", "reports"), [(SPECIALIZED_PROFILE, True), (CLOUD_INIT, False)])
+def test_waits_for_no_report_where_none_comes(profile: Any, reports: bool, tmp_path: Path) -> None:
+    made, player = stage(tmp_path)
+    assert first_boot(made, profile, reports).ending == ""
+
+
+@pytest.mark.parametrize(
+    ("console", "health", "ending"),
+    [
+        ("", "", "waited in vain for the guest to report ready; not a sign of life"),
+        (
+            "Linux version 6.1\n",
+            "",
+            "waited in vain .* last sign of life: kernel; its last line was: Linux version 6.1",
+        ),
+        ("Kernel panic - not syncing: No init", "", "the kernel panicked: Kernel panic - not syncing: No init; last"),
+        ("grub rescue> ", "", "GRUB is in its rescue shell"),
+        ("kiln login: ", "Failed", "the guest reported failed provisioning: no key; last sign of life: login prompt"),
+    ],
+)
+def test_tells_why_no_report_came(console: str, health: str, ending: str, tmp_path: Path) -> None:
+    made, player = stage(tmp_path, console)
+    if health:
+        made.host.take_health("NotReady", "ProvisioningFailed", "no key")
+    boot = first_boot(made, CLOUD_INIT, True, 0.2)
+    assert boot.facts is None
+    assert re.match(ending, boot.ending), boot.ending
+
+
+def test_notices_a_machine_that_ends(tmp_path: Path) -> None:
+    made, player = stage(tmp_path, "kiln login: ")
+    player.ended = "QEMU died with status 9: without a word"
+    assert first_boot(made, CLOUD_INIT, True).ending.startswith("QEMU died with status 9: without a word; last sign")
+
+
+def test_notices_a_machine_that_restarts_without_end(tmp_path: Path) -> None:
+    made, player = stage(tmp_path)
+    for _ in range(5):
+        player.reset()
+    assert first_boot(made, CLOUD_INIT, True).ending.startswith("the machine restarts again and again; ")
+
+
+@pytest.mark.parametrize("moment", ["login", "ask"])
+def test_ends_with_what_broke_the_login(moment: str, tmp_path: Path) -> None:
+    made, player = stage(tmp_path, "kiln login: ", **{moment: gone("the connection was lost")})
+    made.host.take_health("Ready")
+    boot = first_boot(made, CLOUD_INIT, True)
+    assert boot == Boot(
+        None, "the connection was lost; last sign of life: login prompt; its last line was: kiln login:"
+    )
+
+
+def test_reboots_without_the_disc_and_asks_anew(tmp_path: Path) -> None:
+    made, player = stage(tmp_path, reboot=Player.reset)
+    assert reboot(made).ending == ""
+    assert player.done == ["no disc", "reboot", "hang up", "hang up", "login", "ask"]
+
+
+def test_a_reboot_may_break_the_connection(tmp_path: Path) -> None:
+    def cut(player: Player) -> None:
+        player.reset()
+        raise TooLate("silent")
+
+    made, player = stage(tmp_path, reboot=cut)
+    assert reboot(made).facts is not None
+
+
+def test_old_troubles_do_not_count_after_a_reboot(tmp_path: Path) -> None:
+    made, player = stage(tmp_path, "Kernel panic - not syncing: before\n", reboot=Player.reset)
+    assert reboot(made).ending == ""
