@@ -6,7 +6,6 @@ Nothing is judged and nothing is kept: journal, console and the disk's writes go
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,11 @@ from harness.deadline import Deadline, Gone, TooLate
 from harness.guest import load_key, make_key
 from harness.play import BOOT_LIMIT
 from harness.sandbox import run_sealed
+from harness.scratch import scratch_folder
 from harness.stage import Order, Stage, profile_of, staged
 from harness.subject import generations, open_subject
 from harness.terminal import attach, serial_console
-from harness.verify import MachineWishes, machine_order
+from harness.wishes import MachineWishes, machine_order
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def boot(request: BootRequest) -> int:
     """
     subject = open_subject(request.image, Path("output"))
     generation = generations(subject, request.generation)[-1]
-    with tempfile.TemporaryDirectory(prefix="kiln-boot-") as folder:
+    with scratch_folder() as folder:
         order = machine_order(subject, generation, request.seed, request)
-        return run_sealed("harness.boot", {**order, "folder": folder, "ssh": request.ssh})
+        return run_sealed("harness.boot", {**order, "folder": str(folder), "ssh": request.ssh})
 
 
 def main(told: Mapping[str, Any]) -> int:

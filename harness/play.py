@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 
-from harness.azure.journal import Entry
 from harness.console import last_sign_of_life, trouble
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import GuestFacts, ask
@@ -17,6 +17,8 @@ BOOT_LIMIT = 120.0
 accelerator's factor makes it Azure's own 20 minutes."""
 LOGIN_LIMIT = 30.0
 """Seconds from Ready to a login: cloud-init reports before it has made users and keys."""
+MOST_RESTARTS = 4
+"""Resets within one boot after which nothing else is to come: firmware makes one or two."""
 SILENCE_LIMIT = 60.0
 """Seconds that a command in the guest may be silent."""
 
@@ -44,7 +46,6 @@ def first_boot(stage: Stage, profile: Profile, reports: bool, limit: float | Non
 def reboot(stage: Stage) -> Boot:
     """Restart the guest by itself, and gather its facts anew. Azure has taken the disc away by then."""
     deadline = Deadline.after(BOOT_LIMIT * stage.accelerator.factor)
-    restarts = len(_restarts(stage))
     try:
         stage.machine.remove_dvd()
         stage.console.mark()
@@ -52,14 +53,16 @@ def reboot(stage: Stage) -> Boot:
         with suppress(Gone, TooLate):  # the connection may break before the command has ended
             stage.guest.run("systemctl reboot", sudo=True, fresh=True)
         stage.guest.close()
-        _wait(stage, deadline, "the guest to restart", lambda: len(_restarts(stage)) > restarts or None)
+        _wait(stage, deadline, "the guest to restart", lambda: _restarts(stage) > 0 or None)
         return _log_in(stage, deadline)
     except (TooLate, Gone) as ended:
         return Boot(None, _ending(stage, ended))
 
 
-def _restarts(stage: Stage) -> tuple[Entry, ...]:
-    return stage.host.journal.find("qmp", "RESET")
+def _restarts(stage: Stage) -> int:
+    """How often the machine was reset since it was switched on, or told to reboot."""
+    since = takewhile(lambda entry: entry.source != "machine", reversed(stage.host.journal.entries))
+    return sum((entry.source, entry.event) == ("qmp", "RESET") for entry in since)
 
 
 def _wait_for_ready(stage: Stage, deadline: Deadline) -> None:
@@ -94,6 +97,8 @@ def _log_in(stage: Stage, deadline: Deadline) -> Boot:
 
 def _check_alive(stage: Stage) -> None:
     stage.machine.check_alive()
+    if _restarts(stage) > MOST_RESTARTS:
+        raise Gone("the machine restarts again and again")
     if reason := trouble(stage.console.recent):
         raise Gone(reason)
 

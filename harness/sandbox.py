@@ -6,6 +6,7 @@ matter of `build.confined`.
 
 import importlib
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from build import confined
 from build.command import CommandFailed, find, run
 from build.errors import MachineError
+from harness.scratch import scratch_folder
 
 NAMESPACES = ("--net", "--pid", "--fork", "--kill-child", "--mount")
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
@@ -28,7 +30,9 @@ def run_sealed(module: str, request: Mapping[str, Any]) -> int:
     Raises MachineError where this machine does not let us make the namespaces.
     """
     require_namespaces()
-    return confined.call(_unshare(), __name__, {"module": module, "request": dict(request)})
+    with scratch_folder() as scratch:
+        sealed = {"module": module, "request": dict(request), "scratch": str(scratch)}
+        return confined.call(_unshare(), __name__, sealed)
 
 
 def require_namespaces() -> None:
@@ -57,6 +61,8 @@ def missing_capabilities(status: str | None = None) -> list[str]:
 def main(sealed: Mapping[str, Any]) -> int:
     """The sealed side: furnish the namespace, then do what was asked."""
     _furnish()
+    # What is written for a while goes where it is found again when we are killed.
+    os.environ["TMPDIR"] = tempfile.tempdir = sealed["scratch"]
     return int(importlib.import_module(sealed["module"]).main(sealed["request"]) or 0)
 
 

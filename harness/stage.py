@@ -27,6 +27,7 @@ from harness.inspect import gather
 from harness.media import azure_dvd, nocloud_seed
 from harness.profile import Profile
 from harness.qemu import CONSOLE, Machine
+from harness.scratch import scratch_folder
 from harness.vm import OSProfile, VirtualMachine
 from harness.wire import Link, link
 
@@ -34,11 +35,13 @@ NAMESPACE = uuid.UUID("5f0a1d0e-6c1b-5f0e-9a53-6b696c6e0002")
 JOURNAL = "journal.jsonl"
 NOCLOUD_ARGUMENTS = "ds=nocloud ci.ds=NoCloud"
 """What undoes an image's pin to Azure: cloud-init 22.4 needs the second, too."""
+LARGEST_FILE = 1 << 30
+"""Bytes of a kernel or initramfs that are read: all of any that there is."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """One machine to make: see `harness.verify.machine_order`."""
+    """One machine to make: see `harness.wishes.machine_order`."""
 
     image: Path
     container: Path
@@ -128,7 +131,7 @@ def staged(
     accelerator = choose_accelerator()
     vm = make_vm(order, profile, key, which)
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".scratch-", dir=folder)))
+        scratch = stack.enter_context(scratch_folder(folder))
         journal = stack.enter_context(Journal(folder / JOURNAL))
         host = AzureHost(vm, journal)
         made = stack.enter_context(link(wire))
@@ -182,8 +185,8 @@ def _direct_kernel(order: Order, scratch: Path) -> DirectKernel:
                 "NoCloud needs one: its kernel is started with it",
             )
         kernel, initrd = scratch / "kernel", scratch / "initrd"
-        kernel.write_bytes(tree.read_bytes(entry.linux))
-        initrd.write_bytes(tree.read_bytes(entry.initrds[-1]))
+        kernel.write_bytes(tree.read_bytes(entry.linux, LARGEST_FILE))
+        initrd.write_bytes(b"".join(tree.read_bytes(one, LARGEST_FILE) for one in entry.initrds))
     return DirectKernel(kernel, initrd, " ".join((*entry.args, NOCLOUD_ARGUMENTS)))
 
 

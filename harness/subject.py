@@ -1,6 +1,5 @@
 """What is judged: a disk file, with the manifest of the build that made it or without one."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from build.digest import content_digest
 from build.errors import CallerError
 from build.manifest import DISK, Manifest
 from harness.disk import DiskFile, open_image
+from harness.scratch import scratch_folder
 
 IN_PLACE = ("raw", "fixed-vhd")
 """Formats whose file is the disk itself, byte for byte."""
@@ -42,12 +42,13 @@ def open_subject(path: Path, output: Path) -> Subject:
     return Subject(path.stem, open_image(path), output.absolute() / path.stem)
 
 
-def digest_of(disk: DiskFile) -> str:
-    """The digest of the disk's content, whatever file it lies in."""
+def digest_of(disk: DiskFile, room: Path) -> str:
+    """The digest of the disk's content, whatever file it lies in; one that must be unpacked is so in folder `room`."""
     if disk.format in IN_PLACE:
         return content_digest(disk.path, disk.virtual_size)
-    with tempfile.TemporaryDirectory(prefix="kiln-", dir=disk.path.parent) as scratch:
-        plain = Path(scratch, "disk.raw")
+    room.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(room) as scratch:
+        plain = scratch / "disk.raw"
         run("qemu-img", "convert", "-U", "-O", "raw", disk.source, plain)
         return content_digest(plain, disk.virtual_size)
 
@@ -58,8 +59,9 @@ def generations(subject: Subject, asked: int | None) -> tuple[int, ...]:
     Raises CallerError where nobody says it, or the image does not claim it.
     """
     if subject.manifest is None:
-        if asked is None:
-            raise CallerError(f"{subject.disk.path} has no manifest", "say --gen 1 (BIOS) or --gen 2 (UEFI)")
+        if asked not in (1, 2):
+            problem = f"{subject.disk.path} has no manifest" if asked is None else f"there is no generation {asked}"
+            raise CallerError(problem, "say --gen 1 (BIOS) or --gen 2 (UEFI)")
         return (asked,)
     claimed = subject.manifest.generations
     if asked is not None and asked not in claimed:

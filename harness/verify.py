@@ -5,11 +5,12 @@ namespace, where the host and the guest live.
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from build.errors import Bug, CallerError
+from build.errors import Bug, MachineError
 from build.progress import Progress
 from harness.accelerator import choose_accelerator
 from harness.report import Report
@@ -17,26 +18,7 @@ from harness.sandbox import INTERRUPTED, run_sealed
 from harness.scenario import Scenario, find_scenario
 from harness.store import PAGE, REPORT, load
 from harness.subject import Subject, digest_of, generations, open_subject
-
-DEFAULT_NAME = "kiln-vm"
-DEFAULT_ADMIN = "azureuser"
-MIB = 1 << 20
-GROWTH = 4 << 30
-"""How much larger than the image a machine's disk is, so that growth shows."""
-SEEDS = ("azure", "nocloud")
-
-
-@dataclass(frozen=True)
-class MachineWishes:
-    """What the caller wants of the machine; None is Kiln's own choice. Sizes in bytes, paths of files."""
-
-    name: str | None = None
-    admin: str | None = None
-    ssh_key: Path | None = None
-    custom_data: Path | None = None
-    user_data: Path | None = None
-    memory: int | None = None
-    disk_size: int | None = None
+from harness.wishes import MachineWishes, machine_order
 
 
 @dataclass(frozen=True)
@@ -59,25 +41,23 @@ def verify(request: VerifyRequest, progress: Progress) -> tuple[Report, ...]:
     """
     scenario = find_scenario(request.scenario)
     subject = open_subject(request.image, request.output)
-    booted = generations(subject, request.generation)
+    orders = [machine_order(subject, one, request.seed, request) for one in generations(subject, request.generation)]
     accelerator = choose_accelerator()
     if accelerator.name == "tcg":
         progress.note(f"guests are emulated, which is slow: {accelerator.why}")
     with progress.step("Reading the image's content"):
-        digest = digest_of(subject.disk)
-    return tuple(_verify(subject, digest, generation, scenario, request, progress) for generation in booted)
+        digest = digest_of(subject.disk, subject.runs)
+    return tuple(_verify(subject, {**order, "digest": digest}, scenario, request, progress) for order in orders)
 
 
 def _verify(
-    subject: Subject, digest: str, generation: int, scenario: Scenario, request: VerifyRequest, progress: Progress
+    subject: Subject, machine: Mapping[str, Any], scenario: Scenario, request: VerifyRequest, progress: Progress
 ) -> Report:
-    folder = subject.runs / run_name(generation, scenario, request.seed)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    progress.note(f"Generation {generation}, {scenario.name}: {scenario.text}")
+    folder = subject.runs / run_name(machine["generation"], scenario, request.seed)
+    _empty(folder)
+    progress.note(f"Generation {machine['generation']}, {scenario.name}: {scenario.text}")
     order = {
-        **machine_order(subject, generation, request.seed, request),
-        "digest": digest,
+        **machine,
         "scenario": scenario.name,
         "folder": str(folder),
         "hold": request.hold,
@@ -92,44 +72,18 @@ def _verify(
     return load(folder / REPORT)
 
 
+def _empty(folder: Path) -> None:
+    """Make the folder anew. Raises MachineError where that is not allowed."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+    except OSError as refusal:
+        raise MachineError(
+            f"{refusal.filename or folder} cannot be replaced: {refusal.strerror}", "remove it, or choose --output"
+        ) from None
+
+
 def run_name(generation: int, scenario: Scenario, seed: str) -> str:
     """The name of a run's folder: machine, scenario, and the seed where it is not Azure's."""
     return f"gen{generation}-{scenario.name}" + ("" if seed == "azure" else f"-{seed}")
-
-
-def machine_order(subject: Subject, generation: int, seed: str, wishes: MachineWishes) -> dict[str, Any]:
-    """What the sealed side must know of the machine, as JSON holds it.
-
-    Raises CallerError where a file cannot be read, or the image needs what was not given.
-    """
-    specialized = subject.manifest is not None and subject.manifest.kind == "specialized"
-    if specialized and wishes.ssh_key is None:
-        raise CallerError(
-            f"{subject.name} is specialized: Azure gives it no key to log in with",
-            "name the private key that belongs to the administrator's: --ssh-key FILE",
-        )
-    if specialized and seed == "nocloud":
-        raise CallerError("nothing provisions a specialized image", "leave out --seed nocloud")
-    return {
-        "image": str(subject.disk.path.absolute()),
-        "container": str(subject.folder) if subject.manifest else "",
-        "name": wishes.name or DEFAULT_NAME,
-        "admin": wishes.admin or (subject.manifest.admin if specialized and subject.manifest else DEFAULT_ADMIN),
-        "generation": generation,
-        "seed": seed,
-        "ssh_key": _read(wishes.ssh_key),
-        "custom_data": _read(wishes.custom_data),
-        "user_data": _read(wishes.user_data),
-        "memory_mib": (wishes.memory or 1536 * MIB) // MIB,
-        "disk_size": wishes.disk_size or subject.disk.virtual_size + GROWTH,
-    }
-
-
-def _read(path: Path | None) -> str | None:
-    """A file's bytes as Latin-1 text, which JSON carries unharmed."""
-    if path is None:
-        return None
-    try:
-        return path.expanduser().read_bytes().decode("latin-1")
-    except OSError as refusal:
-        raise CallerError(f"{path} cannot be read: {refusal.strerror}", "name a file that exists") from None

@@ -78,7 +78,7 @@ def gone(reason: str) -> Callable[[Player], object]:
 
 
 def test_waits_for_ready_then_logs_in_and_asks(tmp_path: Path) -> None:
-    made, player = stage(tmp_path)
+    made, _ = stage(tmp_path)
     made.host.take_health("Ready")
     boot = first_boot(made, CLOUD_INIT, True)
     assert boot.ending == ""
@@ -88,7 +88,7 @@ def test_waits_for_ready_then_logs_in_and_asks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("profile", "reports"), [(SPECIALIZED_PROFILE, True), (CLOUD_INIT, False)])
 def test_waits_for_no_report_where_none_comes(profile: Any, reports: bool, tmp_path: Path) -> None:
-    made, player = stage(tmp_path)
+    made, _ = stage(tmp_path)
     assert first_boot(made, profile, reports).ending == ""
 
 
@@ -107,7 +107,7 @@ def test_waits_for_no_report_where_none_comes(profile: Any, reports: bool, tmp_p
     ],
 )
 def test_tells_why_no_report_came(console: str, health: str, ending: str, tmp_path: Path) -> None:
-    made, player = stage(tmp_path, console)
+    made, _ = stage(tmp_path, console)
     if health:
         made.host.take_health("NotReady", "ProvisioningFailed", "no key")
     boot = first_boot(made, CLOUD_INIT, True, 0.2)
@@ -130,7 +130,7 @@ def test_notices_a_machine_that_restarts_without_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["login", "ask"])
 def test_ends_with_what_broke_the_login(moment: str, tmp_path: Path) -> None:
-    made, player = stage(tmp_path, "kiln login: ", **{moment: gone("the connection was lost")})
+    made, _ = stage(tmp_path, "kiln login: ", **{moment: gone("the connection was lost")})
     made.host.take_health("Ready")
     boot = first_boot(made, CLOUD_INIT, True)
     assert boot == Boot(
@@ -149,10 +149,10 @@ def test_a_reboot_may_break_the_connection(tmp_path: Path) -> None:
         player.reset()
         raise TooLate("silent")
 
-    made, player = stage(tmp_path, reboot=cut)
+    made, _ = stage(tmp_path, reboot=cut)
     assert reboot(made).facts is not None
 
 
 def test_old_troubles_do_not_count_after_a_reboot(tmp_path: Path) -> None:
-    made, player = stage(tmp_path, "Kernel panic - not syncing: before\n", reboot=Player.reset)
+    made, _ = stage(tmp_path, "Kernel panic - not syncing: before\n", reboot=Player.reset)
     assert reboot(made).ending == ""

@@ -8,6 +8,7 @@ import pytest
 from build.errors import CallerError, MachineError
 from build.progress import Progress
 from harness.disk import DiskFile
+from harness.guest import make_key
 from harness.scenario import SCENARIOS
 from harness.subject import Subject
 from harness.verify import VerifyRequest, run_name, verify
@@ -46,16 +47,18 @@ def test_orders_what_the_caller_wishes(tmp_path: Path) -> None:
 
 
 def test_knows_the_administrator_of_a_specialized_image(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("a key")
+    key = make_key()
+    (tmp_path / "key").write_text(key.private)
     order = machine_order(SPECIALIZED, 2, "azure", MachineWishes(ssh_key=tmp_path / "key"))
-    assert (order["admin"], order["ssh_key"]) == ("boss", "a key")
+    assert (order["admin"], order["ssh_key"]) == ("boss", key.private)
 
 
 @pytest.mark.parametrize(
     ("subject", "seed", "wishes", "message"),
     [
+        (SUBJECT, "azure", MachineWishes(ssh_key=Path("/dev/null")), "that is no usable private key"),
         (SPECIALIZED, "azure", MachineWishes(), "image is specialized: Azure gives it no key to log in with"),
-        (SPECIALIZED, "nocloud", MachineWishes(ssh_key=Path("/dev/null")), "nothing provisions a specialized image"),
+        (SPECIALIZED, "nocloud", MachineWishes(), "nothing provisions a specialized image"),
         (SUBJECT, "ec2", MachineWishes(), "there is no seed 'ec2'"),
         (SUBJECT, "azure", MachineWishes(name="Web_1"), "'Web_1' is no name for a machine"),
         (SUBJECT, "azure", MachineWishes(name="a" * 64), "is no name for a machine"),
