@@ -17,7 +17,8 @@ LARGEST = 4095 << 30
 """Azure's largest OS disk with host caching, in bytes."""
 LARGEST_MBR = 2047 << 30
 """An MBR counts sectors in 32 bits."""
-ROOT_AT_LEAST = 1536 * MIB
+ROOT_AT_LEAST = 512 * MIB
+"""Bytes below which no Linux fits; what is installed decides by itself, once it is there (`build.capacity`)."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,16 @@ if [ "$KILN_OFFLINE" = 0 ]; then cp -a "$1/var/lib/apt/lists" "$KILN_FRESH_LISTS
 """
 """Runs after the packages: keeps what was fetched for the next build."""
 
+INITRAMFS = """\
+set -eu
+for kernel in "$1"/boot/vmlinuz-*; do
+    version=${kernel##*/vmlinuz-}
+    chroot "$1" update-initramfs -c -k "$version"
+    chroot "$1" linux-update-symlinks install "$version" "/boot/vmlinuz-$version"
+done
+"""
+"""Makes the initramfs and its link once all is installed; package scripts alone would make it twice."""
+
 SETTLE = """\
 set -eu
 "$1"/lib*/ld-linux-*.so.? --library-path "$(echo "$1"/usr/lib/*-linux-gnu):$(echo "$1"/usr/lib/*-linux-gnu/systemd)" \
@@ -77,7 +87,7 @@ class AptPackages:
     @property
     def key(self) -> str:
         """The cached tree's name: what is asked for, and how mmdebstrap is called."""
-        return hashlib.sha256(repr((self, OPTIONS, SETUP, SETTLE, KEEP, UNDO)).encode()).hexdigest()[:24]
+        return hashlib.sha256(repr((self, OPTIONS, SETUP, INITRAMFS, SETTLE, KEEP, UNDO)).encode()).hexdigest()[:24]
 
     def describe(self) -> str:
         """What a plan shows."""
@@ -121,6 +131,7 @@ class AptPackages:
             *OPTIONS,
             f"--setup-hook={SETUP}",
             *((f'--essential-hook=echo "{selections}" | chroot "$1" debconf-set-selections',) if selections else ()),
+            f"--customize-hook={INITRAMFS}",
             f"--customize-hook={SETTLE}",
             f"--customize-hook={KEEP}",
             f"--customize-hook={UNDO}",
@@ -144,6 +155,7 @@ class AptPackages:
         return {
             "TMPDIR": str(work.folder),
             "SOURCE_DATE_EPOCH": str(work.epoch),
+            "INITRD": "No",  # what Debian's kernel scripts read; see INITRAMFS
             "KILN_EARLY": str(early),
             "KILN_PACKAGES": str(packages),
             "KILN_LISTS": str(lists),

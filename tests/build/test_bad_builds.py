@@ -100,7 +100,7 @@ def test_says_offline_that_the_cache_is_empty(output: Path) -> None:
         ({"distro": "beos"}, 2, "there is no recipe for 'beos'"),
         ({"release": "4"}, 2, "there is no recipe for debian '4'"),
         ({"size": 3 * (1 << 30) + 512}, 2, "not whole MiB"),
-        ({"size": 1 << 30}, 2, "a disk of 1024 MiB is too small"),
+        ({"size": 600 << 20}, 2, "a disk of 600 MiB is too small"),
         ({"kind": "specialized", "hostname": "a", "admin": "b", "ssh_key": "/nowhere"}, 2, "cannot be read"),
     ],
 )
@@ -159,10 +159,12 @@ def test_says_when_the_cache_is_full(image: ImageMaker, output: Path) -> None:
     image("debian-13")
     small, kept = output / "cache", cache.folder()
     small.mkdir()
-    fill = f"cd {kept}; cp -a releases {small}; tar -c --exclude=./*/work/* tools trees | tar -x -C {small}; cd /"
-    before = ("unshare", "--mount", "sh", "-ec", ON_TMPFS, "sh", "3G", small, fill)
-    fill_up = f"; mkdir -p {small}/tools/full; head -c $(($(df --output=avail -B1 {small} | tail -1) - 300000000)) "
-    before = (*before[:-1], f"{fill}{fill_up} /dev/zero >{small}/ballast")
+    copied = (
+        f"tar -c -C {kept} --exclude=tools/*/work/* tools releases | tar -x -C {small}; ln -s {kept}/trees {small}/"
+    )
+    left = f"$(($(df --output=avail -B1 {small} | tail -n 1) - 200000000))"
+    fill = f"{copied}; head -c {left} /dev/zero >{small}/ballast"
+    before = ("unshare", "--mount", "sh", "-ec", ON_TMPFS, "sh", "2G", small, fill)
     told = attempt(before, {"KILN_CACHE": str(small)}, output=str(output / "images"), offline=True)
     assert told["exit"] == 3
     assert "No space left on device" in told["error"]

@@ -56,7 +56,7 @@ def test_tells_sfdisk_the_table_of_each_generation(generation: str, script: str)
 
 @given(
     generation=st.sampled_from(["1", "2", "both"]),
-    mib=st.integers(min_value=2304, max_value=2047 << 10),
+    mib=st.integers(min_value=1152, max_value=2047 << 10),
     esp=st.integers(min_value=40, max_value=512),
 )
 def test_lays_partitions_side_by_side_with_root_last(generation: str, mib: int, esp: int) -> None:
@@ -94,9 +94,9 @@ def test_has_no_place_for_bios_code_on_a_disk_for_uefi_alone() -> None:
     ("generation", "size", "message", "hint"),
     [
         ("both", 30 * GIB + 1, "not whole MiB", "--size 30G"),
-        ("both", GIB, "a disk of 1024 MiB is too small", "--size 1665M"),
-        ("1", GIB, "too small", "--size 1537M"),
-        ("2", 0, "too small", "--size 1662M"),
+        ("both", GIB // 2, "a disk of 512 MiB is too small", "--size 641M"),
+        ("1", GIB // 2, "too small", "--size 513M"),
+        ("2", 0, "too small", "--size 638M"),
         ("1", 2048 * GIB, "too large", "--size 2096128M"),
         ("both", 4096 * GIB, "too large", "--size 4193280M"),
     ],
@@ -107,6 +107,6 @@ def test_refuses_a_size_and_names_one_that_does(generation: str, size: int, mess
     assert hint in refusal.value.hint
 
 
-@pytest.mark.parametrize(("generation", "least"), [("1", 1537), ("2", 1662), ("both", 1665)])
+@pytest.mark.parametrize(("generation", "least"), [("1", 513), ("2", 638), ("both", 641)])
 def test_takes_the_least_size_that_it_names(generation: str, least: int) -> None:
     assert lay_out("an-image", generation, least * MIB, 124).size == least * MIB

@@ -131,7 +131,7 @@ def test_finds_an_unchanged_image_at_once(reference: Path) -> None:
 
 def test_refuses_a_disk_that_cannot_hold_what_is_installed(output: Path) -> None:
     with pytest.raises(CallerError, match="too small for what is installed") as refusal:
-        api.build(BuildRequest("debian", "13", size=1700 << 20, output=output, offline=True), Progress())
+        api.build(BuildRequest("debian", "13", size=700 << 20, output=output, offline=True), Progress())
     assert not any(output.iterdir())
     least = int(refusal.value.hint.rpartition(" ")[2].removesuffix("M")) << 20
     built = api.build(BuildRequest("debian", "13", size=least, output=output, offline=True), Progress())

@@ -13,7 +13,7 @@ RECIPES = list(all_recipes())
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 each = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
-UNIT = re.compile(r"[A-Za-z0-9@:_.-]+\.(service|timer|socket|target)")
+UNIT = re.compile(r"[A-Za-z0-9@:_.-]+\.(service|timer|socket|path|target)")
 
 
 def files(recipe: Recipe) -> list[TextFile]:
