@@ -95,6 +95,36 @@ WantedBy=multi-user.target
 """,
 )
 
+PUBLISH_NAME = (
+    TextFile(
+        "/etc/systemd/system/kiln-publish-name.path",
+        """\
+[Unit]
+Description=Notice that this machine gets its name
+Before=walinuxagent.service waagent.service
+
+[Path]
+PathChanged=/etc/hostname
+
+[Install]
+WantedBy=multi-user.target
+""",
+    ),
+    TextFile(
+        "/etc/systemd/system/kiln-publish-name.service",
+        """\
+[Unit]
+Description=Tell Azure the name by a DHCP request
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/systemctl restart systemd-networkd.service
+""",
+    ),
+)
+"""The agent sets the name after the network is up, and on Debian restarts interfaces by ifupdown alone, which is not
+there: Azure's DNS, which learns names from DHCP, would never hear of it."""
+
 REPORT_READY_UNIT = TextFile(
     "/etc/systemd/system/kiln-report-ready.service",
     """\

@@ -177,8 +177,8 @@ TRIXIE = Recipe(
         ),
         "waagent": Provisioning(
             packages=("waagent",),
-            files=(azure.NETPLAN_DHCP, azure.HOST_KEYS_UNIT),
-            services=("walinuxagent.service", "kiln-host-keys.service"),
+            files=(azure.NETPLAN_DHCP, azure.HOST_KEYS_UNIT, *azure.PUBLISH_NAME),
+            services=("walinuxagent.service", "kiln-host-keys.service", "kiln-publish-name.path"),
             agent_settings=(("Provisioning.Agent", "waagent"), *AGENT_SETTINGS),
         ),
         "none": Provisioning(
