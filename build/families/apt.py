@@ -32,6 +32,7 @@ if [ "$KILN_OFFLINE" = 0 ]; then cp -a "$1/var/lib/apt/lists" "$KILN_FRESH_LISTS
 
 INITRAMFS = """\
 set -eu
+unset INITRD
 for kernel in "$1"/boot/vmlinuz-*; do
     version=${kernel##*/vmlinuz-}
     chroot "$1" update-initramfs -c -k "$version"
