@@ -15,6 +15,8 @@ from harness.stage import Stage
 BOOT_LIMIT = 120.0
 """Seconds until a machine must report ready, on real hardware: six times what Azure images take. Under emulation the
 accelerator's factor makes it Azure's own 20 minutes."""
+SIGN_LIMIT = 30.0
+"""Seconds until a machine must give its first sign of life: a word on the console, or a packet."""
 LOGIN_LIMIT = 30.0
 """Seconds from Ready to a login: cloud-init reports before it has made users and keys."""
 MOST_RESTARTS = 4
@@ -35,6 +37,7 @@ def first_boot(stage: Stage, profile: Profile, reports: bool, limit: float | Non
     """Wait for Ready where the guest `reports`, for a login, and for the end of its boot; then gather its facts."""
     deadline = Deadline.after(limit or BOOT_LIMIT * stage.accelerator.factor)
     try:
+        _wait_for_sign(stage, deadline)
         if reports and profile.kind == "generalized":
             _wait_for_ready(stage, deadline)
             deadline = deadline.sooner(LOGIN_LIMIT * stage.accelerator.factor)
@@ -63,6 +66,15 @@ def _restarts(stage: Stage) -> int:
     """How often the machine was reset since it was switched on, or told to reboot."""
     since = takewhile(lambda entry: entry.source != "machine", reversed(stage.host.journal.entries))
     return sum((entry.source, entry.event) == ("qmp", "RESET") for entry in since)
+
+
+def _wait_for_sign(stage: Stage, deadline: Deadline) -> None:
+    """A machine without boot loader may hang without a word, and need not be waited for any longer."""
+
+    def sign() -> bool | None:
+        return bool(stage.console.text.strip() or stage.host.journal.first("dhcp")) or None
+
+    _wait(stage, deadline.sooner(SIGN_LIMIT * stage.accelerator.factor), "the guest to give a sign of life", sign)
 
 
 def _wait_for_ready(stage: Stage, deadline: Deadline) -> None:

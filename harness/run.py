@@ -146,18 +146,18 @@ def _published(name: str) -> tuple[str, ...]:
 LACKS = {
     "guest": "nobody could log in to the guest",
     "host": "a NoCloud run reports to nobody",
-    "earlier": "the guest was not rebooted",
-    "twin": "only specialized images are booted twice",
+    "earlier": "the boot before this one failed",
 }
+COMPARED = frozenset({"earlier", "twin"})
+"""Facts that are another boot's."""
 
 
 def _judged(outcome: Outcome, profile: Profile) -> Iterator[Verdict]:
     """The verdicts on the first boot, then on each later one, whose ids tell that."""
-    online = [one for one in all_checks() if not set(one.needs) <= FACTS]
-    yield from judge(online, outcome.facts, LACKS)
+    yield from _verdicts(outcome.facts)
     for earlier, boot in zip(outcome.boots, outcome.boots[1:], strict=False):
         facts = {**outcome.facts, "guest": boot.facts, "ending": boot.ending, "earlier": earlier.facts}
-        for verdict in judge(online, facts, LACKS):
+        for verdict in _verdicts(facts):
             yield replace(verdict, id=f"reboot.{verdict.id}", title=f"after a reboot, {verdict.title}")
 
 
@@ -168,9 +168,15 @@ def _twin(
     progress.note("A second machine is made from the same image")
     second = _play(order, profile, folder / "twin", {**told, "hold": False}, 0, progress, "twin")
     facts = {**second.facts, "twin": first.boots[0].facts}
-    online = [one for one in all_checks() if not set(one.needs) <= FACTS]
-    found = judge(online, facts, LACKS)
+    found = _verdicts(facts)
     return tuple(replace(one, id=f"twin.{one.id}", title=f"on a second machine, {one.title}") for one in found)
+
+
+def _verdicts(facts: Mapping[str, Any]) -> Iterator[Verdict]:
+    """What the checks of a booted guest say; those that compare two boots are asked where there are two."""
+    one_boot = COMPARED - set(facts)
+    online = [one for one in all_checks() if not set(one.needs) <= FACTS and not one_boot & set(one.needs)]
+    return judge(online, facts, LACKS)
 
 
 def _machine(stage: Stage, order: Order) -> dict[str, str]:

@@ -23,7 +23,11 @@ from harness.wishes import MachineWishes, machine_order
 
 @dataclass(frozen=True)
 class VerifyRequest(MachineWishes):
-    """An image to verify; `generation` None means every one that it claims. `hold` keeps a failed guest running."""
+    """An image to verify; `generation` None means every one that it claims. `hold` keeps a failed guest running.
+
+    `limit` is how long a first boot may take, in seconds, and `link` how the guest is wired (`harness.wire`); without
+    them, as long as this machine's accelerator needs, and whatever works here.
+    """
 
     image: Path = Path()
     generation: int | None = None
@@ -32,6 +36,7 @@ class VerifyRequest(MachineWishes):
     output: Path = Path("output")
     hold: bool = False
     link: str | None = None
+    limit: float | None = None
 
 
 def verify(request: VerifyRequest, progress: Progress) -> tuple[Report, ...]:
@@ -62,6 +67,7 @@ def _verify(
         "folder": str(folder),
         "hold": request.hold,
         "link": request.link,
+        "limit": request.limit,
     }
     status = run_sealed("harness.run", order)
     if status == INTERRUPTED:

@@ -4,12 +4,14 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import paramiko
 import pytest
 
+from build.errors import CallerError
 from harness.deadline import Deadline, Gone, TooLate
-from harness.guest import Guest, Key, make_key
+from harness.guest import Guest, Key, load_key, make_key
 
 KEY = make_key()
 
@@ -173,3 +175,34 @@ def test_does_not_wait_for_ever(guest: Guest) -> None:
 def test_refuses_to_run_before_it_is_connected() -> None:
     with pytest.raises(Gone, match="no SSH connection"):
         Guest("127.0.0.1", "kiln", Key(KEY.private, KEY.public)).run("true")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("ed25519", "ssh-ed25519"), ("rsa", "ssh-rsa"), ("ecdsa", "ecdsa-sha2-nistp256")]
+)
+@pytest.mark.parametrize("form", ["RFC4716", "PEM"])
+def test_loads_keys_as_ssh_keygen_makes_them(kind: str, name: str, form: str, tmp_path: Path) -> None:
+    keygen(tmp_path / "key", kind, form)
+    key = load_key((tmp_path / "key").read_text())
+    public = (tmp_path / "key.pub").read_text().split()
+    assert key.public.split() == public[:2]
+    assert public[0] == name
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
+def test_says_that_a_key_is_locked(kind: str, tmp_path: Path) -> None:
+    keygen(tmp_path / "key", kind, "RFC4716", "secret")
+    with pytest.raises(CallerError, match=r"no usable private key: .*encrypted") as refusal:
+        load_key((tmp_path / "key").read_text())
+    assert refusal.value.hint == "give a key without a passphrase"
+
+
+@pytest.mark.parametrize("text", ["", "ssh-ed25519 AAAA me", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"])
+def test_says_that_a_text_is_no_key(text: str) -> None:
+    with pytest.raises(CallerError, match="no usable private key"):
+        load_key(text)
+
+
+def keygen(path: Path, kind: str, form: str, passphrase: str = "") -> None:
+    words = ["ssh-keygen", "-q", "-t", kind, "-m", form, "-N", passphrase, "-C", "", "-f", path]
+    subprocess.run(words, check=True)

@@ -59,7 +59,9 @@ class Player:
         self.host.journal.add("qmp", "RESET", guest=True)
 
 
-def stage(folder: Path, console: str = "", **script: Callable[[Player], object]) -> tuple[Stage, Player]:
+def stage(
+    folder: Path, console: str = "SeaBIOS (version 1)\n", **script: Callable[[Player], object]
+) -> tuple[Stage, Player]:
     host = AzureHost(VM)
     host.journal.add("machine", "switched on")
     player = Player(host)
@@ -95,7 +97,7 @@ def test_waits_for_no_report_where_none_comes(profile: Any, reports: bool, tmp_p
 @pytest.mark.parametrize(
     ("console", "health", "ending"),
     [
-        ("", "", "waited in vain for the guest to report ready; not a sign of life"),
+        ("", "", "waited in vain for the guest to give a sign of life; not a sign of life: neither"),
         (
             "Linux version 6.1\n",
             "",

@@ -1,0 +1,34 @@
+"""One verification in a process of its own, for tests that kill it, watch its memory, or run it as somebody else.
+
+Called with the fields of a VerifyRequest as a JSON object; the last line of its output is the outcome as JSON.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from build.errors import KilnError
+from build.progress import Progress
+from harness.verify import VerifyRequest, verify
+
+
+def main(fields: dict[str, object]) -> int:
+    for name in {"image", "output", "ssh_key", "custom_data", "user_data"} & set(fields):
+        fields[name] = Path(str(fields[name]))
+    try:
+        reports = verify(VerifyRequest(**fields), Progress())  # type: ignore[arg-type]
+    except KilnError as error:
+        print(json.dumps(error.as_dict()))
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+    told = [report.as_dict() for report in reports]
+    print(json.dumps({"reports": told, "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+    return 0 if all(report.passed for report in reports) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))
