@@ -44,7 +44,7 @@ QUESTIONS: Mapping[str, str] = {
     "disc-name": "sed -n 's/.*HostName>\\([^<]*\\)<.*/\\1/p' /var/lib/waagent/ovf-env.xml",
     "ran": f"cat {RAN}",
     "uptime": "cut -d' ' -f1 /proc/uptime",
-    "units": "systemctl show -p Id,ActiveEnterTimestampMonotonic ssh.service cloud-final.service multi-user.target",
+    "units": "systemctl show -p ActiveEnterTimestampMonotonic ssh.service sshd.service cloud-final.service",
     "fstab": "cat /etc/fstab",
     "swap": "swapon --noheadings --show",
     "ptp": "ls -d /dev/ptp_hyperv",
@@ -73,6 +73,11 @@ class GuestFacts:
         """An answer as a number, -1 where it is none."""
         word = self[name].split()[-1:] or [""]
         return int(word[0]) if word[0].isdigit() else -1
+
+    @property
+    def settled(self) -> float:
+        """Seconds of the guest's own clock until SSH was up and cloud-init had finished; 0 where it does not tell."""
+        return max((int(line.rpartition("=")[2] or 0) for line in self.lines("units")), default=0) / 1e6
 
     def json(self, name: str) -> dict[str, Any]:
         """An answer that is a JSON object, an empty one where it is none."""

@@ -203,7 +203,10 @@ def _notes(order: Order, outcome: Outcome) -> tuple[str, ...]:
     guest: GuestFacts | None = outcome.boots[-1].facts
     if guest:
         notes.append(_names(guest, outcome.facts))
-        notes.append(f"The guest needed {guest['uptime']} s by its own clock until all was asked.")
+        notes.append(
+            f"By its own clock the guest needed {guest.settled:.1f} s until SSH was up and cloud-init done, "
+            f"and {guest['uptime']} s until all was asked."
+        )
     return tuple(notes)
 
 

@@ -33,7 +33,7 @@ def the_host_sees_ready(host: AzureHost) -> Complaints:
     repair="Install eject",
     when=GENERALIZED & PROVISIONED,
 )
-def the_provisioning_disc_is_given_back(host: AzureHost) -> Complaints:
+def the_provisioning_disc_is_given_back(host: AzureHost, guest: GuestFacts) -> Complaints:
     """Azure takes the disc away; a guest that holds it mounted delays that."""
     if not host.ejected:
         yield "the disc still lies in the drive"

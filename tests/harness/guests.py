@@ -47,6 +47,8 @@ ANSWERS = {
     "disc-name": NAME,
     "ran": NAME,
     "uptime": "83.92",
+    "units": "ActiveEnterTimestampMonotonic=31200000\n\nActiveEnterTimestampMonotonic=0\n\n"
+    "ActiveEnterTimestampMonotonic=71500000",
     "swap": "",
     "ptp": "",
     "provisioned": "/var/lib/cloud/instance",

@@ -63,3 +63,4 @@ def test_reads_answers_as_what_they_are() -> None:
     assert (facts.number("number"), facts.number("no"), facts.number("absent")) == (34359738368, -1, -1)
     assert (facts.json("json"), facts.json("odd"), facts.json("no"), facts.json("absent")) == ({"v1": {}}, {}, {}, {})
     assert facts["absent"] == ""
+    assert facts.settled == 0

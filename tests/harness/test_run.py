@@ -87,6 +87,11 @@ def test_notes_show_the_name_wherever_it_was_seen() -> None:
     )
 
 
+def test_notes_tell_the_guests_own_time() -> None:
+    told = _notes(order(), outcome(Boot(guest())))[-1]
+    assert told.startswith("By its own clock the guest needed 71.5 s until SSH was up and cloud-init done, and 83.92 s")
+
+
 def test_notes_say_what_was_not_exercised() -> None:
     assert any("boot loader was not exercised" in note for note in _notes(order("nocloud"), outcome(Boot(None, "no"))))
 
