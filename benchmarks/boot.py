@@ -19,11 +19,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.harness.processes import descendants
 
+PROJECT = Path(__file__).resolve().parents[1]
 VERIFIER = PROJECT / "tests/harness/verifier.py"
 OWN_TIME = re.compile(r"needed ([\d.]+) s until SSH")
 MOST_RATIO, MOST_MIB = 1.15, 200

@@ -121,11 +121,19 @@ def profile_of(order: Order) -> Profile:
 
 @contextmanager
 def staged(
-    order: Order, profile: Profile, key: Key, folder: Path, which: str = "first", wire: str | None = None
+    order: Order,
+    profile: Profile,
+    key: Key,
+    folder: Path,
+    which: str = "first",
+    wire: str | None = None,
+    disk: Path | None = None,
 ) -> Iterator[Stage]:
     """A machine, switched on before its host; both are gone when the block is left, and the image is as it was.
 
-    The folder gets the console's log and the journal. Raises MachineError or CallerError where it cannot be set up.
+    The folder gets the console's log and the journal. What the guest writes to its disk goes with the machine, unless
+    `disk` is the overlay to write it to: one that is there already, from an earlier machine, is used on.
+    Raises MachineError or CallerError where it cannot be set up.
     """
     folder.mkdir(parents=True, exist_ok=True)
     accelerator = choose_accelerator()
@@ -138,7 +146,7 @@ def staged(
         stack.enter_context(azure_network(made.interface, host, scratch))
         if order.seed == "azure":
             stack.enter_context(serve(services(host), journal))
-        hardware = _hardware(order, vm, accelerator, made, scratch)
+        hardware = _hardware(order, vm, accelerator, made, scratch, disk or scratch / "disk.qcow2")
         journal.add("machine", "switched on", generation=vm.generation, accelerator=accelerator.name)
         machine = stack.enter_context(Machine(hardware, folder, lambda name, data: _heard(host, name, data)))
         console = Console(folder / CONSOLE, machine.check_alive)
@@ -147,13 +155,16 @@ def staged(
         yield Stage(vm, host, machine, console, guest, accelerator, made, folder)
 
 
-def _hardware(order: Order, vm: VirtualMachine, accelerator: Accelerator, made: Link, scratch: Path) -> Hardware:
-    disk = open_image(order.image)
+def _hardware(
+    order: Order, vm: VirtualMachine, accelerator: Accelerator, made: Link, scratch: Path, disk: Path
+) -> Hardware:
+    if not disk.exists():
+        overlay(open_image(order.image), disk, order.disk_size)
     ovmf = find_ovmf() if vm.generation == 2 else None
     return Hardware(
         vm=vm,
         accelerator=accelerator,
-        disk=overlay(disk, scratch / "disk.qcow2", order.disk_size),
+        disk=disk,
         link=made.arguments,
         descriptors=made.descriptors,
         dvd=_medium(order, vm, scratch),

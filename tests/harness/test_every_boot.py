@@ -1,0 +1,95 @@
+"""Every combination of image, machine and seed, booted; and guests that break later. Hours: `./kiln test --all`."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.sandbox import run_sealed
+from harness.subject import open_subject
+from harness.wishes import MachineWishes, machine_order
+from tests.conftest import ImageMaker
+from tests.harness import damage
+from tests.harness.test_boots import boot, failures, passed, room
+
+__all__ = ["room"]
+pytestmark = [pytest.mark.real, pytest.mark.combination]
+RELEASES = ("debian-12", "debian-13")
+
+
+@pytest.mark.parametrize("provisioner", ["cloud-init", "waagent", "none"])
+@pytest.mark.parametrize("gen", ["1", "2", "both"])
+@pytest.mark.parametrize("name", RELEASES)
+def test_every_generalized_image_reboots(image: ImageMaker, name: str, gen: str, provisioner: str) -> None:
+    for generation in (1, 2) if gen == "both" else (int(gen),):
+        report = boot(image(name, gen, provisioner=provisioner), generation, scenario="reboot")
+        assert failures(report) == {}
+
+
+@pytest.mark.parametrize("provisioner", ["cloud-init", "waagent", "none"])
+@pytest.mark.parametrize("generation", [1, 2])
+@pytest.mark.parametrize("name", RELEASES)
+def test_every_specialized_image_makes_two_machines(
+    image: ImageMaker, admin_key: Path, name: str, generation: int, provisioner: str
+) -> None:
+    report = boot(image(name, kind="specialized", provisioner=provisioner), generation, ssh_key=admin_key)
+    assert failures(report) == {}
+    assert "twin.run.identity-differs" in passed(report)
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+@pytest.mark.parametrize("name", RELEASES)
+def test_every_nocloud_seed_is_taken(image: ImageMaker, name: str, generation: int) -> None:
+    assert failures(boot(image(name), generation, seed="nocloud")) == {}
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("foreign.raw", ["-O", "raw"]),
+        ("foreign.qcow2", ["-O", "qcow2"]),
+        ("foreign.vhd", ["-O", "vpc", "-o", "subformat=dynamic,force_size=on"]),
+    ],
+)
+def test_foreign_files_of_every_format_boot(
+    image: ImageMaker, room: Path, generation: int, name: str, words: list[str]
+) -> None:
+    folder = image("debian-12")
+    source = open_subject(folder, room).disk.source
+    subprocess.run(["qemu-img", "convert", *words, source, room / name], check=True)
+    report = boot(room / name, generation, output=room)
+    assert failures(report) == {}
+    assert report.digest == json.loads((folder / "manifest.json").read_text())["digest"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "reason"),
+    [
+        (("/usr/bin/python3",), "waited in vain for the guest to report ready; last sign of life: "),
+        (("/usr/lib/systemd/system/systemd-networkd.service",), "waited in vain for the guest to report ready; last"),
+        (("/usr/sbin/sshd",), "waited in vain for an SSH login as azureuser: .*; last sign of life: login prompt"),
+        (("/usr/lib/systemd/systemd",), "the kernel panicked|the initramfs gave up"),
+    ],
+)
+def test_guests_that_never_answer_end_in_a_verdict(
+    image: ImageMaker, room: Path, paths: tuple[str, ...], reason: str
+) -> None:
+    disk = damage.copy(image("debian-12"), room / "broken.vhd")
+    damage.without(disk, *paths)
+    report = boot(disk, 1, output=room, limit=150)
+    assert not report.passed
+    assert re.search(reason, failures(report)["run.boot-ssh"]), failures(report)["run.boot-ssh"]
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_the_images_own_tools_renew_what_both_firmwares_boot(image: ImageMaker, room: Path, name: str) -> None:
+    order = machine_order(open_subject(image(name), room), 2, "azure", MachineWishes())
+    assert run_sealed("tests.harness.sealed_updates", {**order, "folder": str(room)}) == 0
+    told = json.loads((room / "facts.json").read_text())
+    assert told["update"][0] == 0, told["update"][1]
+    assert "Generating grub configuration file" in told["update"][1]
+    assert "update-initramfs: Generating" in told["update"][1]
+    assert told["boots"] == [["", "UEFI"], ["", "BIOS"], ["", "UEFI"]]
