@@ -189,7 +189,7 @@ def test_nothing_of_ours_is_left_however_a_run_ends(image: ImageMaker, room: Pat
     assert eventually(lambda: not any(runs(one) for one in processes))
     if end == "kill":  # nobody could tidy up; whoever comes next does
         left = boot(disk, 1, output=room, limit=1)
-        assert list(failures(left)) == ["run.boot-ssh"]
+        assert "run.boot-ssh" in failures(left)
         run = started([sys.executable, "-c", NEXT], room / "log", TMPDIR=str(scratch))
         assert run.wait(30) == 0
     assert list(scratch.iterdir()) == []
