@@ -10,7 +10,7 @@ from build.archive import Release
 from build.errors import CallerError, MachineError
 from build.manifest import DISK, Manifest
 from build.order import Order
-from build.plan import BuildPlan, image_name
+from build.plan import BuildPlan, Choices, image_name
 from build.privileges import entry
 from build.progress import Progress
 from build.request import BuildRequest, choose, find_recipe
@@ -34,8 +34,10 @@ def build(request: BuildRequest, progress: Progress) -> Built:
     Raises CallerError, MachineError or RecipeError by who must act; what was there before stays in place then.
     """
     with cache.faults_explained():
+        recipe = find_recipe(request.distro, request.release, request.arch)
+        choices = choose(recipe, request)
         with progress.step("Asking the archives for their state"):
-            order = _order(request, progress.note)
+            order = _order(recipe, choices, request, progress.note)
         todo = order.plan
         require_ours(order.folder)
         if not request.rebuild and (present := _same(order.folder, todo)):
@@ -50,16 +52,15 @@ def build(request: BuildRequest, progress: Progress) -> Built:
 def describe_plan(request: BuildRequest) -> list[str]:
     """What a build would do, line by line; only the archives' state is asked for."""
     with cache.faults_explained():
-        order = _order(request, lambda text: None)
+        recipe = find_recipe(request.distro, request.release, request.arch)
+        order = _order(recipe, choose(recipe, request), request, lambda text: None)
     todo = order.plan
     sources = [f"From {release.source} (release file {release.sha256[:12]})" for release in order.releases]
     steps = [line for step in todo.steps for line in step.describe().splitlines()]
     return [f"Image {todo.image}, plan {todo.id[:12]}", *sources, *steps]
 
 
-def _order(request: BuildRequest, note: Callable[[str], None]) -> Order:
-    recipe = find_recipe(request.distro, request.release, request.arch)
-    choices = choose(recipe, request)
+def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callable[[str], None]) -> Order:
     releases, tools_release = _states(recipe, request, note)
     return Order(
         recipe,

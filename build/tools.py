@@ -14,10 +14,11 @@ from typing import IO
 from build import archive, cache, mmdebstrap
 from build.archive import Release
 from build.errors import MachineError
+from distros.debian import TOOLS
 from distros.recipe import Archive
 
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-ARCHIVE = Archive("http://deb.debian.org/debian", ("trixie",), ("main",), str(KEYRING))
+ARCHIVE = TOOLS
+KEYRING = Path(TOOLS.keyring)
 PACKAGES = (
     *("e2fsprogs", "mtools", "dosfstools", "fdisk", "zstd", "tar"),
     "debian-archive-keyring",

@@ -245,4 +245,7 @@ BOOKWORM = replace(
     },
 )
 
+TOOLS = Archive(TRIXIE.archives[0].url, (TRIXIE.codename,), ("main",), KEYRING)
+"""Where the tools tree comes from, of which no image is made: the main suite alone."""
+
 RECIPES = (BOOKWORM, TRIXIE)
