@@ -43,15 +43,16 @@ QUESTIONS: Mapping[str, str] = {
     "imds": f'timeout 30 bash -c \'exec 3<>/dev/tcp/{IMDS}/80; printf "{ASK_IMDS}" >&3; sed "1,/^.$/d" <&3\'',
     "disc-name": "sed -n 's/.*HostName>\\([^<]*\\)<.*/\\1/p' /var/lib/waagent/ovf-env.xml",
     "ran": f"cat {RAN}",
-    "uptime": "cut -d' ' -f1 /proc/uptime",
     "units": "systemctl show -p ActiveEnterTimestampMonotonic ssh.service sshd.service cloud-final.service",
     "fstab": "cat /etc/fstab",
     "swap": "swapon --noheadings --show",
     "ptp": "ls -d /dev/ptp_hyperv",
     "provisioned": "ls -d /var/lib/waagent/provisioned /var/lib/cloud/instance /var/lib/kiln/provisioned",
     "users": "getent passwd | awk -F: '$3 >= 1000 && $3 < 60000 { print $1 }'",
+    "uptime": "cut -d' ' -f1 /proc/uptime",
 }
-"""What is asked, and by which shell command as root. The first two wait until the boot is done."""
+"""What is asked, and by which shell command as root. The first waits until the boot is done, the last tells when all
+was asked."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,32 @@ def ask(guest: Guest, timeout: float) -> GuestFacts:
 
     `timeout` is how long the guest may be silent, in seconds. Raises Gone or TooLate.
     """
-    script = "\n".join(
-        f"echo '{MARK}{name}'\n{{ {command}\n}} 2>/dev/null\necho" for name, command in QUESTIONS.items()
-    )
-    answers = parse(guest.run(script, sudo=True, timeout=timeout, fresh=True).stdout)
+    answers = parse(guest.run(script(), sudo=True, timeout=timeout, fresh=True).stdout)
     if unanswered := [name for name in QUESTIONS if name not in answers]:
         raise Gone(f"the guest broke off before it answered all: {unanswered[0]} was next")
     return GuestFacts(answers, guest.host_key)
+
+
+def script() -> str:
+    """All questions as one shell script: when the boot is done, all but the last at once, for a guest has processors
+    to spare then, and programs that must start are what takes long."""
+    first, *others = QUESTIONS.items()
+    *together, last = others
+    return "\n".join(
+        (
+            "kept=$(mktemp -d /run/kiln-XXXXXX)",
+            _answered(*first),
+            *(f"{_answered(*one)} &" for one in together),
+            "wait",
+            _answered(*last),
+            *(f"echo '{MARK}{name}'; cat $kept/{name}; echo" for name in QUESTIONS),
+            "rm -r $kept",
+        )
+    )
+
+
+def _answered(name: str, command: str) -> str:
+    return f"{{\n{command}\n}} >$kept/{name} 2>/dev/null"
 
 
 def parse(printed: str) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """A guest's answers: put in one script, parted again, and told apart from a guest that broke off."""
 
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
+from harness import evidence
 from harness.deadline import Gone
-from harness.evidence import MARK, QUESTIONS, GuestFacts, ask, parse
+from harness.evidence import MARK, QUESTIONS, GuestFacts, ask, parse, script
 from harness.guest import Output
 
 
@@ -39,6 +42,17 @@ def test_asks_in_a_script_that_a_shell_understands() -> None:
     guest = Shell()
     ask(guest, 5)  # type: ignore[arg-type]
     subprocess.run(["sh", "-n", "-c", guest.script], check=True)
+
+
+def test_asks_all_at_once_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = {"state": "echo begun", "one": "sleep 0.4; echo 1", "two": "sleep 0.4\necho 2", "uptime": "echo $(ls $kept)"}
+    monkeypatch.setattr(evidence, "QUESTIONS", slow)
+    begun = time.monotonic()
+    words = ["sh", "-c", script().replace("/run/", f"{tmp_path}/")]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert time.monotonic() - begun < 0.8
+    assert parse(done.stdout) == {"state": "begun", "one": "1", "two": "2", "uptime": "one state two uptime"}
+    assert (done.stderr, list(tmp_path.iterdir())) == ("", [])
 
 
 @pytest.mark.parametrize(
