@@ -41,7 +41,7 @@ QUESTIONS: Mapping[str, str] = {
     " cat /var/lib/waagent/CustomData",
     # By the shell's own sockets: Python alone needs two seconds to start under emulation.
     "imds": f'timeout 30 bash -c \'exec 3<>/dev/tcp/{IMDS}/80; printf "{ASK_IMDS}" >&3; sed "1,/^.$/d" <&3\'',
-    "disc-name": "sed -n 's/.*HostName>\\([^<]*\\)<.*/\\1/p' /var/lib/waagent/ovf-env.xml",
+    "disc-name": "sed -nE 's/.*<(\\w+:)?HostName>([^<]*)<.*/\\2/p' /var/lib/waagent/ovf-env.xml",
     "ran": f"cat {RAN}",
     "units": "systemctl show -p ActiveEnterTimestampMonotonic ssh.service sshd.service cloud-final.service",
     "fstab": "cat /etc/fstab",

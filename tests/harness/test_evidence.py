@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from harness import evidence
+from harness.azure.ovf import ovf_environment
 from harness.deadline import Gone
 from harness.evidence import MARK, QUESTIONS, GuestFacts, ask, parse, script
 from harness.guest import Output
+from tests.harness.azure.machines import GENERALIZED
 
 
 class Shell:
@@ -78,3 +80,9 @@ def test_reads_answers_as_what_they_are() -> None:
     assert (facts.json("json"), facts.json("odd"), facts.json("no"), facts.json("absent")) == ({"v1": {}}, {}, {}, {})
     assert facts["absent"] == ""
     assert facts.settled == 0
+
+
+def test_finds_the_name_in_the_discs_file(tmp_path: Path) -> None:
+    (tmp_path / "ovf-env.xml").write_text(ovf_environment(GENERALIZED))
+    command = QUESTIONS["disc-name"].replace("/var/lib/waagent", str(tmp_path))
+    assert subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True).stdout == "vm-alpha\n"
