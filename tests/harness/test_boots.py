@@ -196,6 +196,20 @@ def test_nothing_of_ours_is_left_however_a_run_ends(image: ImageMaker, room: Pat
     assert not list(room.rglob("*scratch*"))
 
 
+def test_a_failed_guest_is_held_until_ctrl_c(image: ImageMaker, room: Path) -> None:
+    disk = damage.copy(image("debian-12"), room / "held.vhd")
+    request = {"image": str(disk), "generation": 1, "output": str(room), "limit": 2, "hold": True}
+    run = started([sys.executable, PROJECT / VERIFIER, json.dumps(request)], room / "log")
+    assert eventually(lambda: "The guest is held until Ctrl-C" in (room / "log").read_text(), 60)
+    processes = descendants(run.pid)
+    assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    assert run.wait(60) == 1
+    told = json.loads((room / "log").read_text().splitlines()[-1])["reports"][0]
+    assert (told["passed"], (room / "held" / "runs" / "gen1-first-boot" / "report.html").exists()) == (False, True)
+    assert eventually(lambda: not any(runs(one) for one in processes))
+
+
 NEXT = f"""
 import sys
 sys.path.insert(0, {str(PROJECT)!r})
