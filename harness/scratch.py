@@ -36,6 +36,15 @@ def remove_leftovers(folders: Iterable[Path]) -> None:
             os.close(lock)
 
 
+def is_used(folder: Path) -> bool:
+    """Whether a scratch folder in this one has an owner who lives."""
+    for one in folder.glob(f"{PREFIX}*"):
+        if (lock := _lock(one)) is None:
+            return True
+        os.close(lock)
+    return False
+
+
 def _locked_folder(base: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))

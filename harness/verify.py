@@ -16,6 +16,7 @@ from harness.accelerator import choose_accelerator
 from harness.report import Report
 from harness.sandbox import INTERRUPTED, run_sealed
 from harness.scenario import Scenario, find_scenario
+from harness.scratch import is_used
 from harness.store import PAGE, REPORT, load
 from harness.subject import Subject, digest_of, generations, open_subject
 from harness.wishes import MachineWishes, machine_order
@@ -79,7 +80,9 @@ def _verify(
 
 
 def _empty(folder: Path) -> None:
-    """Make the folder anew. Raises MachineError where that is not allowed."""
+    """Make the folder anew. Raises MachineError where that is not allowed, or another run is using it."""
+    if is_used(folder):
+        raise MachineError(f"another run writes to {folder}", "wait for its end, or choose --output")
     try:
         if folder.exists():
             shutil.rmtree(folder)

@@ -85,4 +85,5 @@ def test_reads_answers_as_what_they_are() -> None:
 def test_finds_the_name_in_the_discs_file(tmp_path: Path) -> None:
     (tmp_path / "ovf-env.xml").write_text(ovf_environment(GENERALIZED))
     command = QUESTIONS["disc-name"].replace("/var/lib/waagent", str(tmp_path))
-    assert subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True).stdout.strip() == "vm-alpha"
+    done = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "vm-alpha"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.scratch import PREFIX, remove_leftovers, scratch_folder
+from harness.scratch import PREFIX, is_used, remove_leftovers, scratch_folder
 
 PROJECT = Path(__file__).parents[2]
 HOLDS = """
@@ -41,9 +41,11 @@ def test_what_a_killed_owner_left_is_removed_by_the_next(tmp_path: Path) -> None
     left = Path(owner.stdout.readline().strip())
     with scratch_folder(tmp_path):
         assert (left / "overlay").exists(), "its owner lives"
+        assert is_used(tmp_path)
     owner.send_signal(signal.SIGKILL)
     owner.wait()
     owner.stdout.close()
+    assert not is_used(tmp_path)
     with scratch_folder(tmp_path) as ours:
         assert list(tmp_path.iterdir()) == [ours]
 

@@ -10,6 +10,7 @@ from build.progress import Progress
 from harness.disk import DiskFile
 from harness.guest import make_key
 from harness.scenario import SCENARIOS
+from harness.scratch import scratch_folder
 from harness.subject import Subject
 from harness.verify import VerifyRequest, run_name, verify
 from harness.wishes import GROWTH, MachineWishes, machine_order
@@ -97,6 +98,14 @@ def test_refuses_before_anything_runs(changes: dict[str, object], message: str, 
     with pytest.raises(CallerError, match=message):
         verify(replace(request, **changes), Progress())  # type: ignore[arg-type]
     assert not (tmp_path / "output").exists()
+
+
+def test_leaves_a_run_alone_that_is_under_way(tmp_path: Path) -> None:
+    request = VerifyRequest(image=disk(tmp_path / "image.raw", footer=False), generation=1, output=tmp_path / "output")
+    folder = tmp_path / "output" / "image" / "runs" / "gen1-first-boot"
+    folder.mkdir(parents=True)
+    with scratch_folder(folder), pytest.raises(MachineError, match="another run writes to .*gen1-first-boot"):
+        verify(request, Progress())
 
 
 def test_says_that_results_cannot_be_kept(tmp_path: Path) -> None:
