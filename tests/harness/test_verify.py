@@ -104,7 +104,7 @@ def test_leaves_a_run_alone_that_is_under_way(tmp_path: Path) -> None:
     request = VerifyRequest(image=disk(tmp_path / "image.raw", footer=False), generation=1, output=tmp_path / "output")
     folder = tmp_path / "output" / "image" / "runs" / "gen1-first-boot"
     folder.mkdir(parents=True)
-    with scratch_folder(folder), pytest.raises(MachineError, match="another run writes to .*gen1-first-boot"):
+    with scratch_folder(folder), pytest.raises(MachineError, match=r"another run writes to .*gen1-first-boot"):
         verify(request, Progress())
 
 
