@@ -9,8 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
 
 from build.errors import CallerError
 from harness.deadline import Deadline, Gone, TooLate
@@ -41,9 +51,8 @@ class Output:
 def make_key(comment: str = "kiln") -> Key:
     """A fresh ed25519 key pair for one run."""
     secret = Ed25519PrivateKey.generate()
-    private = secret.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     public = secret.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    return Key(private, f"{public} {comment}")
+    return Key(_openssh(secret), f"{public} {comment}")
 
 
 def load_key(private: str) -> Key:
@@ -53,19 +62,29 @@ def load_key(private: str) -> Key:
     """
     try:
         return Key(private, _public(_secret(private)))
-    except (paramiko.SSHException, ValueError) as refusal:
+    except (paramiko.SSHException, ValueError, TypeError, UnsupportedAlgorithm) as refusal:
         raise CallerError(f"that is no usable private key: {refusal}", "give a key without a passphrase") from None
 
 
 def _secret(private: str) -> paramiko.PKey:
-    """The private key, of whatever kind."""
-    refusal: Exception = paramiko.SSHException("no key")
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            return kind.from_private_key(io.StringIO(private))
-        except (paramiko.SSHException, ValueError) as error:
-            refusal = error
-    raise refusal
+    """The private key, of whatever kind.
+
+    paramiko reads none of the OpenSSH form whose content happens to need no padding, so it gets the PEM form; Ed25519
+    has only the other one, but always the same length, and so a padding.
+    """
+    load = load_ssh_private_key if "BEGIN OPENSSH" in private else load_pem_private_key
+    secret = load(private.encode(), None)
+    if isinstance(secret, Ed25519PrivateKey):
+        return paramiko.Ed25519Key.from_private_key(io.StringIO(_openssh(secret)))
+    for library, kind in ((EllipticCurvePrivateKey, paramiko.ECDSAKey), (RSAPrivateKey, paramiko.RSAKey)):
+        if isinstance(secret, library):
+            pem = secret.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+            return kind.from_private_key(io.StringIO(pem))
+    raise paramiko.SSHException("it is neither an Ed25519 nor an ECDSA nor an RSA key")
+
+
+def _openssh(secret: Ed25519PrivateKey) -> str:
+    return secret.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 
 
 def _public(key: paramiko.PKey) -> str:

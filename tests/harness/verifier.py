@@ -4,7 +4,6 @@ Called with the fields of a VerifyRequest as a JSON object; the last line of its
 """
 
 import json
-import resource
 import sys
 from pathlib import Path
 
@@ -26,8 +25,14 @@ def main(fields: dict[str, object]) -> int:
     except KeyboardInterrupt:
         return 130
     told = [report.as_dict() for report in reports]
-    print(json.dumps({"reports": told, "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+    print(json.dumps({"reports": told, "peak_kib": peak()}))
     return 0 if all(report.passed for report in reports) else 1
+
+
+def peak() -> int:
+    """The most memory that this program itself had, in KiB; getrusage would count its parent's at the fork, too."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in status if line.startswith("VmHWM:")))
 
 
 if __name__ == "__main__":
