@@ -51,8 +51,9 @@ QUESTIONS: Mapping[str, str] = {
     "users": "getent passwd | awk -F: '$3 >= 1000 && $3 < 60000 { print $1 }'",
     "uptime": "cut -d' ' -f1 /proc/uptime",
 }
-"""What is asked, and by which shell command as root. The first waits until the boot is done, the last tells when all
-was asked."""
+"""What is asked, and by which shell command as root. The last tells when all was asked."""
+WAITING = ("state", "cloud-init")
+"""The questions that wait until the boot is done, systemd's by its jobs and cloud-init's by its stages."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,15 @@ def ask(guest: Guest, timeout: float) -> GuestFacts:
 
 
 def script() -> str:
-    """All questions as one shell script: when the boot is done, all but the last at once, for a guest has processors
-    to spare then, and programs that must start are what takes long."""
-    first, *others = QUESTIONS.items()
-    *together, last = others
+    """All questions as one shell script: first those that wait for the end of the boot, then all the others at once,
+    for a guest has processors to spare then, and programs that must start are what takes long."""
+    waiting = [one for one in QUESTIONS.items() if one[0] in WAITING]
+    *together, last = (one for one in QUESTIONS.items() if one[0] not in WAITING)
     return "\n".join(
         (
             "kept=$(mktemp -d /run/kiln-XXXXXX)",
-            _answered(*first),
+            *(f"{_answered(*one)} &" for one in waiting),
+            "wait",
             *(f"{_answered(*one)} &" for one in together),
             "wait",
             _answered(*last),
