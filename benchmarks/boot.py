@@ -21,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.harness.processes import descendants
+from tests.processes import descendants
 
 PROJECT = Path(__file__).resolve().parents[1]
 VERIFIER = PROJECT / "tests/harness/verifier.py"

@@ -1,18 +1,17 @@
 """Calling a function in a process of its own: what comes back, and that nothing of it outlives its parent."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from build import confined
 from build.errors import CallerError, KilnError
+from tests.processes import called, eventually
 
 PROJECT = Path(__file__).parents[2]
 SECONDS = f"8{os.getpid()}.25"
@@ -44,19 +43,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def sleepers() -> list[int]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (entry / "cmdline").read_bytes() == f"sleep\0{SECONDS}\0".encode():
-                found.append(int(entry.name))
-    return found
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> bool:
-    limit = time.monotonic() + seconds
-    while not holds() and time.monotonic() < limit:
-        time.sleep(0.05)
-    return holds()
+    return called("sleep", SECONDS)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from build.request import BuildRequest
 from build.vhd import LENGTH
 from tests.build.leaks import find_words, host_words, unpack_root
 from tests.conftest import ADMIN, HOSTNAME, ImageMaker
+from tests.processes import eventually
 
 pytestmark = pytest.mark.real
 
@@ -189,13 +190,6 @@ def runs(process: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return False
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> bool:
-    limit = time.monotonic() + seconds
-    while not holds() and time.monotonic() < limit:
-        time.sleep(0.05)
-    return holds()
 
 
 def end_by(how: str, build: Running) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from build.digest import content_digest
 from tests.conftest import ImageMaker
-from tests.harness.processes import descendants, eventually, runs
+from tests.processes import descendants, eventually, runs
 
 PROJECT = Path(__file__).parents[2]
 CODE = """

@@ -1,6 +1,5 @@
 """The sealed namespace: what goes in and comes out, that nothing else does, and that it dies with its parent."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -16,6 +15,7 @@ import pytest
 from build.errors import CallerError, KilnError, MachineError
 from harness import sandbox
 from harness.sandbox import missing_capabilities, run_sealed
+from tests.processes import called, eventually
 
 PROJECT = Path(__file__).parents[2]
 
@@ -82,21 +82,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 def sleepers() -> list[int]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (entry / "cmdline").read_bytes() == f"sleep\0{SECONDS}\0".encode():
-                found.append(int(entry.name))
-    return found
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> bool:
-    limit = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > limit:
-            return False
-        time.sleep(0.05)
-    return True
+    return called("sleep", SECONDS)
 
 
 def start_lingering(name: str, file: Path) -> "subprocess.Popen[bytes]":

@@ -46,3 +46,14 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> bool:
             return False
         time.sleep(0.1)
     return True
+
+
+def called(*words: str) -> list[int]:
+    """The processes with exactly this command line, which must be one that only its test would use."""
+    wanted = "".join(f"{word}\0" for word in words).encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (entry / "cmdline").read_bytes() == wanted:
+                found.append(int(entry.name))
+    return found
