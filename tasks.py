@@ -355,10 +355,14 @@ def lint(c: Context) -> int:
 def test(c: Context, fast: bool = False, all: bool = False, k: str = "") -> int:
     """Run the test suite: real builds and boots, but not every combination."""
     tier = "not real and not combination" if fast else "" if all else "not combination"
-    words = [sys.executable, "-m", "pytest", "-m", tier, *(["-k", k] if k else [])]
+    workers = str(min(os.cpu_count() or 1, MOST_GUESTS))
+    spread = ["-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder"]
+    words = [sys.executable, "-m", "pytest", "-m", tier, *spread, *(["-k", k] if k else [])]
     return PYTEST_STATUS.get(subprocess.run(words, check=False, cwd=PROJECT).returncode, 5)
 
 
+MOST_GUESTS = 4
+"""How many tests run at once, each perhaps with a guest: one keeps two processors and 2 GiB busy."""
 PYTEST_STATUS = {0: 0, 1: 1, 2: INTERRUPTED, 3: 5, 4: 2, 5: 2}
 """pytest's exit statuses in Kiln's own meaning: a wrong word or an expression that no test matches is the caller's."""
 

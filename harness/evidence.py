@@ -15,7 +15,8 @@ ASK_IMDS = "GET /metadata/instance/compute?api-version=2021-08-01 HTTP/1.0\\r\\n
 
 QUESTIONS: Mapping[str, str] = {
     "state": "systemctl is-system-running --wait",
-    "cloud-init": "command -v cloud-init >/dev/null && cloud-init status --wait --long",
+    "cloud-init": "command -v cloud-init >/dev/null && cloud-init status --wait --long"
+    " | sed 's/^\\.*//'",  # while it waits, it prints a dot again and again
     "failed": "systemctl list-units --failed --plain --no-legend",
     "failed-log": "for unit in $(systemctl list-units --failed --plain --no-legend | cut -d' ' -f1); do"
     " journalctl -b --no-pager -o cat -n 12 -u $unit; done",

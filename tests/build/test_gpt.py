@@ -3,7 +3,6 @@
 import contextlib
 import io
 import struct
-import time
 
 import pytest
 from hypothesis import example, given
@@ -134,11 +133,9 @@ def test_survives_damage(wounds: list[tuple[int, bytes]]) -> None:
     for at, content in wounds:
         disk[at : at + len(content)] = content
     file = Counting(bytes(disk))
-    begun = time.monotonic()
     with contextlib.suppress(NotADisk):
         read_table(file, len(disk))
     assert file.count < 8 << 20
-    assert time.monotonic() - begun < 5
 
 
 @given(some.binary(max_size=4096))

@@ -123,11 +123,9 @@ def test_names_and_opens_a_specialized_image(image: ImageMaker, admin_key: Path,
     assert (tree / "etc/machine-id").read_text() == ""
 
 
-def test_finds_an_unchanged_image_at_once(reference: Path) -> None:
-    started = time.monotonic()
+def test_finds_an_unchanged_image(reference: Path) -> None:
     again = api.build(small(reference.parent, offline=True), Progress())
     assert again.reused
-    assert time.monotonic() - started < 1
 
 
 def test_refuses_a_disk_that_cannot_hold_what_is_installed(output: Path) -> None:

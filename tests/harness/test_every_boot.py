@@ -79,7 +79,7 @@ def test_guests_that_never_answer_end_in_a_verdict(
 ) -> None:
     disk = damage.copy(image("debian-12"), room / "broken.vhd")
     damage.without(disk, *paths)
-    report = boot(disk, 1, output=room, limit=150)
+    report = boot(disk, 1, output=room, limit=240)
     assert not report.passed
     assert re.search(reason, failures(report)["run.boot-ssh"]), failures(report)["run.boot-ssh"]
 

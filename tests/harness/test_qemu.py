@@ -1,5 +1,6 @@
 """Machines that really run, with boot sectors of ours in the image's place."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from harness.firmware import find_ovmf, own_variables
 from harness.hardware import Hardware
 from harness.qemu import COMPLAINTS, CONSOLE, FIRMWARE, Machine
 from harness.vm import VirtualMachine
+from tests.processes import descendants
 
 pytestmark = pytest.mark.real
 
@@ -43,10 +45,8 @@ def machine(folder: Path, code: bytes, **changes: Any) -> Hardware:
     return replace(Hardware(VM, TCG, grown, memory_mib=64, processors=1), **changes)
 
 
-def qemus() -> set[str]:
-    return set(
-        subprocess.run(["pgrep", "-f", "kiln-gen[12]"], capture_output=True, text=True, check=False).stdout.split()
-    )
+def qemus() -> list[int]:
+    return descendants(os.getpid())
 
 
 def test_runs_talks_and_is_put_through(tmp_path: Path) -> None:
@@ -130,8 +130,8 @@ def test_says_why_qemu_did_not_start(tmp_path: Path, extra: tuple[str, ...], mes
 
 def test_says_that_qemu_died(tmp_path: Path) -> None:
     with Machine(machine(tmp_path, HELLO + HALT), tmp_path) as running:
-        (mine,) = [pid for pid in qemus() if str(tmp_path) in Path(f"/proc/{pid}/cmdline").read_text()]
-        subprocess.run(["kill", "-SEGV", mine], check=True)
+        (mine,) = qemus()
+        subprocess.run(["kill", "-SEGV", str(mine)], check=True)
         assert running.wait(Deadline.after(20)).startswith("QEMU died with status -11")
 
 
