@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from build import archive, cache, confined, tools
+from build import archive, cache, confined, keys, tools
 from build.archive import Release
 from build.errors import CallerError, MachineError
+from build.families import Sources, State, family
 from build.manifest import DISK, Manifest
 from build.order import Order
 from build.plan import BuildPlan, Choices, image_name
@@ -55,19 +57,19 @@ def describe_plan(request: BuildRequest) -> list[str]:
         recipe = find_recipe(request.distro, request.release, request.arch)
         order = _order(recipe, choose(recipe, request), request, lambda text: None)
     todo = order.plan
-    sources = [f"From {release.source} (release file {release.sha256[:12]})" for release in order.releases]
+    sources = [f"From {state.url} {state.suite} (state {state.sha256[:12]})" for state in order.states]
     steps = [line for step in todo.steps for line in step.describe().splitlines()]
     return [f"Image {todo.image}, plan {todo.id[:12]}", *sources, *steps]
 
 
 def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callable[[str], None]) -> Order:
-    releases, tools_release = _states(recipe, request, note)
+    states, tools_release = _states(recipe, request, note)
     return Order(
         recipe,
         choices,
-        releases,
+        states,
         tools_release,
-        _epoch(releases),
+        _epoch(states),
         folder=request.output.expanduser().absolute() / image_name(recipe, choices),
         named_mirror=request.mirror is not None,
         offline=request.offline,
@@ -75,18 +77,22 @@ def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callab
     )
 
 
-def _states(recipe: Recipe, request: BuildRequest, note: Callable[[str], None]) -> tuple[tuple[Release, ...], Release]:
-    archives = archive.locate(recipe.archives, request.mirror, note, offline=request.offline)
-    tools_archive = tools.archive_of(request.mirror, note, offline=request.offline)
-    *releases, tools_release = archive.releases((*archives, tools_archive), offline=request.offline)
-    return tuple(releases), tools_release
+def _states(recipe: Recipe, request: BuildRequest, note: Callable[[str], None]) -> tuple[tuple[State, ...], Release]:
+    """The states of the recipe's sources and of the tools' archive, asked for side by side."""
+    keyring = keys.take(request.mirror_key) if request.mirror_key else None
+    sources = Sources(request.mirror, keyring, request.offline)
+    tools_archive = tools.archive_of(recipe, request.mirror, note, offline=request.offline)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        own = pool.submit(family(recipe).states, recipe, sources, note)
+        (tools_release,) = archive.releases((tools_archive,), offline=request.offline)
+        return own.result(), tools_release
 
 
-def _epoch(releases: tuple[Release, ...]) -> int:
+def _epoch(states: tuple[State, ...]) -> int:
     """The source date in seconds: SOURCE_DATE_EPOCH, or when the newest of the archives was signed."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given is None:
-        return max(release.date for release in releases)
+        return max(state.date for state in states)
     if not given.isdecimal() or not EPOCH <= int(given) < 1 << 32:
         raise CallerError(f"SOURCE_DATE_EPOCH is {given!r}", "it is a number of seconds since 1970, from 2000 on")
     return int(given)

@@ -17,19 +17,24 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from build import cache
+from build import cache, keys
 from build.command import CommandFailed, run
 from build.errors import CallerError, KilnError, MachineError
 from distros.recipe import Archive
 
 TRIES = 3
+ALTERED = "the archive is signed with another key, or was altered on the way; use another mirror"
 TIMEOUT = 20.0
 """Seconds for one answer of an archive."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """One suite of an archive at one moment: where it is, the digest of its release file, and that file's date."""
+    """One suite of an archive at one moment: where it is, the digest of its release file, and that file's date.
+
+    `keyring` is a file of the tools tree, or a key that the caller gave (`build.keys`); one of `keys`, fingerprints of
+    primary keys, must have signed, any of the keyring where none are named.
+    """
 
     url: str
     suite: str
@@ -37,6 +42,7 @@ class Release:
     keyring: str
     sha256: str
     date: int
+    keys: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -105,13 +111,16 @@ def verify(release: Release, keyring: Path, *, mirror: bool) -> None:
     if b"-----BEGIN PGP SIGNATURE-----" not in file.read_bytes():
         raise blame(f"{release.url} {release.suite} is not signed", "Kiln builds from signed archives only")
     try:
-        run("gpgv", "--keyring", keyring.absolute(), file)
+        told = run("gpgv", "--status-fd", "1", "--keyring", keyring.absolute(), file).stdout
     except CommandFailed as refusal:
         raise blame(
             f"the signature of {release.url} {release.suite} does not hold against {release.keyring}: "
             + refusal.output.strip().splitlines()[-1],
-            "the archive is signed with another key, or was altered on the way; use another mirror",
+            ALTERED,
         ) from None
+    if release.keys and not keys.signers(told) & set(release.keys):
+        who = ", ".join(sorted(keys.signers(told)))
+        raise blame(f"{release.url} {release.suite} is signed by {who}, not by its distribution's own key", ALTERED)
 
 
 def _release(archive: Archive, suite: str, *, offline: bool) -> Release:
@@ -126,7 +135,7 @@ def _release(archive: Archive, suite: str, *, offline: bool) -> Release:
         content = (_folder() / digest).read_bytes()
     else:
         raise MachineError(f"{archive.url} {suite} has never been asked for here", "build once without --offline")
-    return Release(archive.url, suite, archive.components, archive.keyring, digest, _date(content))
+    return Release(archive.url, suite, archive.components, archive.keyring, digest, _date(content), archive.keys)
 
 
 def _folder() -> Path:

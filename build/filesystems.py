@@ -1,5 +1,6 @@
 """The disk itself: table and file systems, written into one sparse file without a loop device or a mount."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from build.workspace import Workspace
 from distros.recipe import Grub
 
 CHUNK = MIB
+ESP_FOLDER = "esp"
 MKE2FS = "/usr/sbin/mke2fs"
 
 
@@ -81,11 +83,33 @@ class FillRoot:
 
 
 @dataclass(frozen=True)
+class StageEsp:
+    """What will lie on the EFI system partition, put together beside the tree."""
+
+    layout: Layout
+    grub: Grub
+
+    def describe(self) -> str:
+        """What a plan shows."""
+        return "Put the signed loaders together for the EFI system partition"
+
+    def run(self, work: Workspace) -> None:
+        """An earlier attempt's folder is dropped."""
+        staged = work.file(ESP_FOLDER)
+        shutil.rmtree(staged, ignore_errors=True)
+        stub = STUB.format(uuid=self.layout.root_uuid, folder=self.grub.folder).encode()
+        loaders = [(target, work.path(source).read_bytes()) for source, target in self.grub.loaders]
+        for target, content in [*loaders, *((path, stub) for path in self.grub.stubs)]:
+            path = staged / target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+@dataclass(frozen=True)
 class FillEsp:
     """The EFI system partition: signed loaders on the removable path, which Azure starts, and in their own folder."""
 
     layout: Layout
-    grub: Grub
 
     def describe(self) -> str:
         """What a plan shows."""
@@ -101,26 +125,15 @@ class FillEsp:
             file.truncate(esp.size)
         fat = ("/usr/sbin/mkfs.vfat", "-F", "32", "--invariant", "-i", self.layout.esp_serial, "-n", "UEFI")
         work.tool(*fat, image)
-        self._copy(work, image)
+        staged = work.file(ESP_FOLDER)
+        for path in sorted(staged.rglob("*")):
+            target = f"::{path.relative_to(staged)}"
+            if path.is_dir():
+                work.tool("/usr/bin/mmd", "-i", image, target)
+            else:
+                work.tool("/usr/bin/mcopy", "-i", image, path, target)
         _lay(image, work.disk, esp.start)
         image.unlink()
-
-    def _copy(self, work: Workspace, image: Path) -> None:
-        vendor = f"EFI/{self.grub.vendor}"
-        stub = work.file("grub-stub.cfg")
-        stub.write_text(STUB.format(uuid=self.layout.root_uuid, folder=self.grub.folder))
-        shim, grub, mok = (work.path(path) for path in (self.grub.shim, self.grub.grub_efi, self.grub.mok_manager))
-        work.tool("/usr/bin/mmd", "-i", image, "::EFI", "::EFI/BOOT", f"::{vendor}")
-        for source, target in (
-            (shim, "EFI/BOOT/BOOTX64.EFI"),
-            (grub, "EFI/BOOT/grubx64.efi"),
-            (mok, "EFI/BOOT/mmx64.efi"),
-            (shim, f"{vendor}/shimx64.efi"),
-            (grub, f"{vendor}/grubx64.efi"),
-            (mok, f"{vendor}/mmx64.efi"),
-            (stub, f"{vendor}/grub.cfg"),
-        ):
-            work.tool("/usr/bin/mcopy", "-i", image, source, f"::{target}")
 
 
 def _lay(source: Path, disk: Path, at: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from build.command import run
 from build.digest import content_digest
-from build.families import apt
+from build.families import family
 from build.layout import NAMESPACE
 from build.manifest import DISK, Manifest, Package
 from build.order import Order
@@ -49,8 +49,8 @@ def deliver(order: Order, work: Workspace, durations: dict[str, float], log: Pat
         root_uuid=todo.layout.root_uuid,
         cmdline=" ".join(recipe.cmdline),
         sizes=_sizes(work.disk, todo.layout.size),
-        archives=tuple({"url": one.url, "suite": one.suite, "sha256": one.sha256} for one in order.releases),
-        packages=tuple(Package(*package) for package in apt.installed(work.tree)),
+        archives=tuple({"url": one.url, "suite": one.suite, "sha256": one.sha256} for one in order.states),
+        packages=tuple(Package(*package) for package in family(recipe).installed(work.tree)),
         recipe=asdict(recipe),
         durations=durations,
         tools=_versions(work),

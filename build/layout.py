@@ -9,7 +9,11 @@ MIB = 1 << 20
 SECTOR = 512
 BIOS_BOOT_TYPE = "21686148-6449-6E6F-744E-656564454649"
 ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
-LINUX_ROOT_X86_64_TYPE = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
+ROOT_TYPES = {
+    "x86_64": "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709",
+    "aarch64": "B921B045-1DF0-41C3-AF44-4C6F280D3FAE",
+}
+"""GPT types of root partitions (UAPI.2, the Discoverable Partitions Specification)."""
 MBR_LINUX = "83"
 NAMESPACE = uuid.UUID("5f0a1d0e-6c1b-5f0e-9a53-6b696c6e0001")
 """Whatever identifies a part of an image is derived below this, from the image's name: the same build, the same ids."""
@@ -69,7 +73,7 @@ class Layout:
         return f"(,{'gpt' if self.label == 'gpt' else 'msdos'}{self.root.number})"
 
 
-def lay_out(image: str, generation: str, size: int, esp_mib: int) -> Layout:
+def lay_out(image: str, generation: str, size: int, esp_mib: int, arch: str) -> Layout:
     """The layout of an image for generation "1", "2" or "both".
 
     Root is last, so that it can grow; on GPT the first 2048 sectors hold nothing but the table, where Azure writes
@@ -88,7 +92,7 @@ def lay_out(image: str, generation: str, size: int, esp_mib: int) -> Layout:
     esp = Slot(15, esp_start, esp_mib * MIB, ESP_TYPE, "esp", ids.guid("esp"))
     root_start = esp.start + esp.size
     # The backup table takes the last 33 sectors: the last MiB stays free.
-    root = Slot(1, root_start, size - root_start - MIB, LINUX_ROOT_X86_64_TYPE, "root", ids.guid("root"))
+    root = Slot(1, root_start, size - root_start - MIB, ROOT_TYPES[arch], "root", ids.guid("root"))
     serial = f"{ids.number('esp-fs'):08X}"
     layout = Layout(size, "gpt", ids.guid("disk"), root, ids.guid("root-fs"), esp, serial, bios, bios is not None)
     return _checked(layout)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from build.archive import Release
+from build.families import State, apt, family
 from build.plan import BuildPlan, Choices, plan
 from build.request import find_recipe
 from distros import Recipe
@@ -20,7 +21,7 @@ class Order:
 
     recipe: Recipe
     choices: Choices
-    releases: tuple[Release, ...]
+    states: tuple[State, ...]
     tools: Release
     epoch: int
     folder: Path
@@ -31,14 +32,14 @@ class Order:
     @property
     def plan(self) -> BuildPlan:
         """What is to be done. Raises CallerError where the size does not fit."""
-        return plan(self.recipe, self.choices, self.releases, self.epoch)
+        return plan(self.recipe, self.choices, self.states, self.epoch)
 
     def letter(self) -> dict[str, Any]:
         """The order as JSON can hold it; the recipe by name, since both sides have it."""
         return {
             "recipe": [self.recipe.distro, self.recipe.release, self.recipe.arch],
             "choices": asdict(self.choices),
-            "releases": [asdict(release) for release in self.releases],
+            "states": [asdict(state) for state in self.states],  # type: ignore[call-overload]
             "tools": asdict(self.tools),
             "epoch": self.epoch,
             "folder": str(self.folder),
@@ -51,15 +52,12 @@ class Order:
     def read(cls, letter: Mapping[str, Any]) -> "Order":
         """The order that such a letter holds."""
         told = dict(letter)
+        recipe = find_recipe(*told.pop("recipe"))
         return cls(
-            recipe=find_recipe(*told.pop("recipe")),
+            recipe=recipe,
             choices=Choices(**told.pop("choices")),
-            releases=tuple(_release(one) for one in told.pop("releases")),
-            tools=_release(told.pop("tools")),
+            states=tuple(family(recipe).read_state(one) for one in told.pop("states")),
+            tools=apt.read_state(told.pop("tools")),
             folder=Path(told.pop("folder")),
             **told,
         )
-
-
-def _release(told: Mapping[str, Any]) -> Release:
-    return Release(**{**told, "components": tuple(told["components"])})

@@ -11,10 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from build.archive import Release
 from build.configure import AddAdministrator, EnableServices, NameMachine, Seal, SetAgentOptions, WriteFiles
-from build.families.apt import AptPackages
-from build.filesystems import FillEsp, FillRoot, PartitionDisk, WriteFstab
+from build.families import State, family
+from build.filesystems import FillEsp, FillRoot, PartitionDisk, StageEsp, WriteFstab
 from build.grub import ConfigureGrub, InstallBiosModules, WriteBiosLoader
 from build.layout import Layout, lay_out
 from build.workspace import Workspace
@@ -35,7 +34,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Choices:
-    """What the caller chose: generation "1", "2" or "both", kind, provisioner, and the disk's size in bytes.
+    """What the caller chose: generation "1", "2" or "both", kind, provisioner, kernel, and the disk's size in bytes.
 
     `hostname`, `admin` and `ssh_key` (a public key line) belong to a specialized image alone.
     """
@@ -43,6 +42,7 @@ class Choices:
     generation: str
     kind: str
     provisioner: str
+    kernel: str
     size: int
     hostname: str = ""
     admin: str = ""
@@ -66,9 +66,10 @@ class BuildPlan:
 
 def image_name(recipe: Recipe, choices: Choices) -> str:
     """The name of the image's folder: what tells it apart from its siblings, and no more."""
+    kernel = f"-{choices.kernel}" if choices.kernel != next(iter(recipe.kernels)) else ""
     kind = "-specialized" if choices.kind == "specialized" else ""
-    provisioner = "" if choices.provisioner == "cloud-init" else f"-{choices.provisioner}"
-    return f"{recipe.name}-gen{choices.generation}{kind}{provisioner}-{recipe.arch}"
+    provisioner = f"-{choices.provisioner}" if choices.provisioner != next(iter(recipe.provisioning)) else ""
+    return f"{recipe.name}{kernel}-gen{choices.generation}{kind}{provisioner}-{recipe.arch}"
 
 
 def ids(steps: Iterable[Step], epoch: int) -> Iterator[str]:
@@ -88,15 +89,16 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def plan(recipe: Recipe, choices: Choices, releases: tuple[Release, ...], epoch: int) -> BuildPlan:
+def plan(recipe: Recipe, choices: Choices, states: tuple[State, ...], epoch: int) -> BuildPlan:
     """The whole build, in the order in which it happens.
 
     Raises CallerError where the size does not fit.
     """
+    assert recipe.grub
     image = image_name(recipe, choices)
-    layout = lay_out(image, choices.generation, choices.size, recipe.esp_mib)
+    layout = lay_out(image, choices.generation, choices.size, recipe.esp_mib, recipe.arch)
     steps = (
-        _packages(recipe, choices, releases),
+        family(recipe).packages(recipe, _package_names(recipe, choices), states),
         *_configuration(recipe, choices),
         WriteFstab(layout),
         ConfigureGrub(recipe.grub, _with_cmdline(recipe), layout),
@@ -104,21 +106,22 @@ def plan(recipe: Recipe, choices: Choices, releases: tuple[Release, ...], epoch:
         *_administrator(recipe, choices),
         Seal(),
         *((NameMachine(choices.hostname),) if choices.hostname else ()),
+        *((StageEsp(layout, recipe.grub),) if layout.esp else ()),
         PartitionDisk(layout),
         FillRoot(layout, recipe.ext4_features),
-        *((FillEsp(layout, recipe.grub),) if layout.esp else ()),
+        *((FillEsp(layout),) if layout.esp else ()),
         *((WriteBiosLoader(layout),) if layout.boots_bios else ()),
     )
     return BuildPlan(image, layout, steps, epoch)
 
 
-def _packages(recipe: Recipe, choices: Choices, releases: tuple[Release, ...]) -> Step:
-    packages = (
+def _package_names(recipe: Recipe, choices: Choices) -> tuple[str, ...]:
+    return (
+        *recipe.kernels[choices.kernel].packages,
         *recipe.packages,
         *recipe.boot_packages[choices.generation],
         *recipe.provisioning[choices.provisioner].packages,
     )
-    return AptPackages(recipe.codename, releases, packages, recipe.debconf, recipe.early_files, recipe.arch)
 
 
 def _configuration(recipe: Recipe, choices: Choices) -> tuple[Step, ...]:
@@ -147,4 +150,5 @@ def _administrator(recipe: Recipe, choices: Choices) -> tuple[Step, ...]:
 
 def _with_cmdline(recipe: Recipe) -> TextFile:
     defaults = recipe.grub_defaults
+    assert defaults
     return TextFile(defaults.path, defaults.text.replace("{cmdline}", " ".join(recipe.cmdline)), defaults.mode)

@@ -7,7 +7,7 @@ from pathlib import Path
 from build.errors import CallerError
 from build.plan import GENERATIONS, Choices
 from distros import Recipe, all_recipes
-from distros.recipe import KINDS, PROVISIONERS
+from distros.recipe import KINDS
 
 HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
@@ -22,11 +22,12 @@ class BuildRequest:
 
     distro: str
     release: str | None = None
-    gen: str = "both"
+    gen: str | None = None
     kind: str = "generalized"
-    provisioner: str = "cloud-init"
+    provisioner: str | None = None
     size: int | None = None
     mirror: str | None = None
+    mirror_key: Path | None = None
     output: Path = Path("output")
     rebuild: bool = False
     offline: bool = False
@@ -34,6 +35,7 @@ class BuildRequest:
     admin: str | None = None
     ssh_key: Path | None = None
     arch: str = "x86_64"
+    kernel: str | None = None
 
 
 def find_recipe(distro: str, release: str | None, arch: str) -> Recipe:
@@ -45,24 +47,39 @@ def find_recipe(distro: str, release: str | None, arch: str) -> Recipe:
         raise CallerError(f"there is no recipe for {distro!r}", f"there are recipes for: {known}")
     wanted = [one for one in same if (one.default if release is None else release in (one.release, one.codename))]
     if not wanted:
-        known = ", ".join(recipe.release for recipe in same)
+        known = ", ".join(dict.fromkeys(recipe.release for recipe in same))
         raise CallerError(f"there is no recipe for {distro} {release!r}", f"the releases of {distro} are: {known}")
     found = [recipe for recipe in wanted if recipe.arch == arch]
     if not found:
-        raise CallerError(f"{wanted[0].name} has no recipe for {arch}", f"there is one for {wanted[0].arch}")
+        there = ", ".join(recipe.arch for recipe in wanted)
+        raise CallerError(f"{wanted[0].name} has no recipe for {arch}", f"there is one for {there}")
     return found[0]
 
 
 def choose(recipe: Recipe, request: BuildRequest) -> Choices:
     """The caller's choices, checked. Raises CallerError."""
-    _among("--gen", request.gen, tuple(GENERATIONS))
+    gen = request.gen or next(word for word in reversed(GENERATIONS) if word in recipe.boot_packages)
+    provisioner = request.provisioner or next(iter(recipe.provisioning))
+    kernel = next(iter(recipe.kernels)) if request.kernel is None else request.kernel
+    _among("--gen", gen, tuple(GENERATIONS))
     _among("--type", request.kind, KINDS)
-    _among("--provisioner", request.provisioner, PROVISIONERS)
+    _offered(f"{recipe.name} on {recipe.arch}", "--gen", gen, tuple(recipe.boot_packages))
+    _offered(recipe.name, "--provisioner", provisioner, tuple(recipe.provisioning))
+    _offered(recipe.name, "--kernel", kernel, tuple(recipe.kernels))
     if request.mirror is not None and not MIRROR.fullmatch(request.mirror):
         raise CallerError(f"{request.mirror!r} is no mirror", "give a URL that begins with http:// or https://")
+    if request.mirror_key and not request.mirror:
+        raise CallerError("--mirror-key goes with --mirror", "a distribution's own archive is checked with its own key")
     size = recipe.size if request.size is None else request.size
     identity = _no_identity(request) if request.kind == "generalized" else _identity(request)
-    return Choices(request.gen, request.kind, request.provisioner, size, *identity)
+    return Choices(gen, request.kind, provisioner, kernel, size, *identity)
+
+
+def _offered(name: str, flag: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise CallerError for what this recipe does not have."""
+    if value not in known:
+        there = ", ".join(word for word in known if word) or "no choice"
+        raise CallerError(f"{name} has no {flag} {value}", f"there is: {there}")
 
 
 def _among(flag: str, value: str, known: tuple[str, ...]) -> None:

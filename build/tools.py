@@ -15,7 +15,7 @@ from build import archive, cache, mmdebstrap
 from build.archive import Release
 from build.errors import MachineError
 from distros.debian import TOOLS
-from distros.recipe import Archive
+from distros.recipe import Archive, Recipe
 
 ARCHIVE = TOOLS
 KEYRING = Path(TOOLS.keyring)
@@ -25,26 +25,26 @@ PACKAGES = (
 )
 
 
-def archive_of(mirror: str | None, note: Callable[[str], None], *, offline: bool) -> Archive:
-    """The archive that the tools come from: the mirror where one is named and has their release."""
-    if mirror is None:
+def archive_of(recipe: Recipe, mirror: str | None, note: Callable[[str], None], *, offline: bool) -> Archive:
+    """The archive that the tools come from: the mirror where it is one of that very archive and has their release."""
+    if mirror is None or all(one.url != ARCHIVE.url for one in recipe.archives):
         return ARCHIVE
     return archive.either(replace(ARCHIVE, url=mirror.rstrip("/")), ARCHIVE, note, offline=offline)
 
 
-def key(state: Release) -> str:
-    """What names the tree that this state of the archive gives."""
-    return hashlib.sha256(repr((state.sha256, PACKAGES)).encode()).hexdigest()[:16]
+def key(state: Release, more: tuple[str, ...]) -> str:
+    """What names the tree that this state of the archive gives, with `more` packages than every build needs."""
+    return hashlib.sha256(repr((state.sha256, (*PACKAGES, *more))).encode()).hexdigest()[:16]
 
 
-def folder(state: Release) -> Path:
+def folder(state: Release, more: tuple[str, ...]) -> Path:
     """Where that tree lies, made or not."""
-    return cache.folder() / "tools" / key(state)
+    return cache.folder() / "tools" / key(state, more)
 
 
-def make(state: Release, log: IO[str], *, mirror: bool, offline: bool) -> Path:
+def make(state: Release, more: tuple[str, ...], log: IO[str], *, mirror: bool, offline: bool) -> Path:
     """Make the tree unless it is there; must run as root of its own view. Returns its folder."""
-    tree = folder(state)
+    tree = folder(state, more)
     with cache.locked(f"tools-{tree.name}"):
         if tree.is_dir():
             _require_tools(tree)
@@ -59,7 +59,7 @@ def make(state: Release, log: IO[str], *, mirror: bool, offline: bool) -> Path:
             *("--mode=root", "--variant=minbase", "--format=directory"),
             "--skip=chroot/mount/sys,output/dev",
             f"--keyring={KEYRING}",
-            f"--include={','.join(PACKAGES)}",
+            f"--include={','.join((*PACKAGES, *more))}",
             state.suite,
             fresh,
             f"deb [signed-by={KEYRING}] {state.source}",

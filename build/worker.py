@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from build import archive, cache, tools
+from build import cache, tools
 from build.command import find
 from build.errors import KilnError
+from build.families import family
 from build.finish import deliver
 from build.order import Order
 from build.plan import BuildPlan, ids
@@ -57,10 +58,12 @@ def _build(order: Order, progress: Progress, log: IO[str], log_path: Path) -> No
         find(program)
     cache.sweep()
     todo = order.plan
-    with progress.step("Making the tools tree (once)" if not tools.folder(order.tools).is_dir() else "Tools tree"):
-        tree = tools.make(order.tools, log, mirror=order.named_mirror, offline=order.offline)
-    for release in order.releases:
-        archive.verify(release, tree / release.keyring.lstrip("/"), mirror=order.named_mirror)
+    made_of = family(order.recipe)
+    here = tools.folder(order.tools, made_of.TOOLS).is_dir()
+    with progress.step("Tools tree" if here else "Making the tools tree (once)"):
+        tree = tools.make(order.tools, made_of.TOOLS, log, mirror=order.named_mirror, offline=order.offline)
+    for state in order.states:
+        made_of.verify(state, tree, mirror=order.named_mirror)
     work = Workspace(tree, f"{todo.image}-{todo.id[:16]}", cache.folder(), log, todo.epoch, order.offline)
     # The front holds this image's lock as well; when it is killed, its worker may outlive it by a moment.
     with cache.locked(f"work-{todo.image}"):

@@ -6,9 +6,18 @@ Package set and settings follow the published definitions of Debian's own Azure 
 from dataclasses import replace
 
 from distros import azure
-from distros.recipe import Archive, Grub, Provisioning, Recipe, TextFile
+from distros.recipe import Archive, Grub, Initramfs, Kernel, Provisioning, Recipe, TextFile
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+KEYS_13 = (
+    "04B54C3CDCA79751B16BC6B5225629DF75B188BD",  # archive
+    "5E04A1E3223A19A20706E20F9904613D4CCE68C6",  # security archive
+)
+KEYS_12 = (
+    "B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8",  # archive
+    "05AB90340C0C5E797F44A8C8254CF3B5AEC0A8F0",  # security archive
+)
 
 SOURCES = """\
 Types: deb
@@ -25,12 +34,25 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 """
 
 
-def archives(codename: str) -> tuple[Archive, ...]:
-    """The archives of a stable release."""
+def archives(codename: str, keys: tuple[str, ...]) -> tuple[Archive, ...]:
+    """The archives of a stable release, which `keys` may sign."""
     return (
-        Archive("http://deb.debian.org/debian", (codename, f"{codename}-updates"), ("main",), KEYRING),
         Archive(
-            "http://deb.debian.org/debian-security", (f"{codename}-security",), ("main",), KEYRING, sibling="-security"
+            "http://deb.debian.org/debian",
+            (codename, f"{codename}-updates"),
+            ("main",),
+            KEYRING,
+            keys=keys,
+            snapshots="http://snapshot.debian.org/archive/debian/{time}",
+        ),
+        Archive(
+            "http://deb.debian.org/debian-security",
+            (f"{codename}-security",),
+            ("main",),
+            KEYRING,
+            sibling="-security",
+            keys=keys,
+            snapshots="http://snapshot.debian.org/archive/debian-security/{time}",
         ),
     )
 
@@ -126,6 +148,10 @@ AGENT_SETTINGS = (
     ("Provisioning.SshHostKeyPairType", "auto"),
 )
 
+SHIM = "/usr/lib/shim/shimx64.efi.signed"
+GRUB_EFI = "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"
+MOK_MANAGER = "/usr/lib/shim/mmx64.efi.signed"
+
 TRIXIE = Recipe(
     distro="debian",
     release="13",
@@ -135,15 +161,17 @@ TRIXIE = Recipe(
     arch="x86_64",
     default=True,
     end_of_support="2028-08-09",
-    archives=archives("trixie"),
+    proven="archive",
+    archives=archives("trixie", KEYS_13),
     packages=(
-        *("linux-image-cloud-amd64", "initramfs-tools", "zstd", "init", "udev", "dbus", "libpam-systemd", "polkitd"),
+        *("initramfs-tools", "zstd", "init", "udev", "dbus", "libpam-systemd", "polkitd"),
         *("systemd-resolved", "libnss-resolve", "libnss-myhostname", "netplan.io", "chrony"),
         *("cloud-guest-utils", "cloud-initramfs-growroot", "fdisk", "gdisk", "e2fsprogs", "dosfstools"),
         *("hyperv-daemons", "azure-vm-utils", "eject", "openssh-server", "ssh-import-id", "sudo", "python3-passlib"),
         *("unattended-upgrades", "apparmor", "apt-utils", "ca-certificates"),
         *("iproute2", "iptables", "iputils-ping", "less", "nano", "netbase", "vim-tiny", "whiptail"),
     ),
+    kernels={"": Kernel(("linux-image-cloud-amd64",))},
     boot_packages={
         "1": ("grub-pc",),
         "2": ("grub-efi-amd64", "grub-efi-amd64-signed", "shim-signed"),
@@ -202,11 +230,18 @@ TRIXIE = Recipe(
         mkimage="/usr/bin/grub-mkimage",
         mkconfig="/usr/sbin/grub-mkconfig",
         mkconfig_library="/usr/share/grub/grub-mkconfig_lib",
-        shim="/usr/lib/shim/shimx64.efi.signed",
-        grub_efi="/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed",
-        mok_manager="/usr/lib/shim/mmx64.efi.signed",
-        vendor="debian",
+        loaders=(
+            (SHIM, "EFI/BOOT/BOOTX64.EFI"),
+            (GRUB_EFI, "EFI/BOOT/grubx64.efi"),
+            (MOK_MANAGER, "EFI/BOOT/mmx64.efi"),
+            (SHIM, "EFI/debian/shimx64.efi"),
+            (GRUB_EFI, "EFI/debian/grubx64.efi"),
+            (MOK_MANAGER, "EFI/debian/mmx64.efi"),
+        ),
+        # The prefix that is built into the signed GRUB, wherever it was started from.
+        stubs=("EFI/debian/grub.cfg",),
     ),
+    initramfs=Initramfs("initramfs-tools", "/boot/initrd.img-{kernel}"),
     ext4_features=(
         "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,"
         "huge_file,dir_nlink,extra_isize,metadata_csum"
@@ -223,7 +258,7 @@ BOOKWORM = replace(
     normalized=(),
     default=False,
     end_of_support="2026-06-10",
-    archives=archives("bookworm"),
+    archives=archives("bookworm", KEYS_12),
     packages=(
         # Debian's own images leave libnss-resolve out of 12, and azure-vm-utils came with 13.
         *(name for name in TRIXIE.packages if name not in ("libnss-resolve", "azure-vm-utils")),
@@ -245,7 +280,7 @@ BOOKWORM = replace(
     },
 )
 
-TOOLS = Archive(TRIXIE.archives[0].url, (TRIXIE.codename,), ("main",), KEYRING)
+TOOLS = Archive("http://deb.debian.org/debian", ("trixie",), ("main",), KEYRING, keys=KEYS_13)
 """Where the tools tree comes from, of which no image is made: the main suite alone."""
 
 RECIPES = (BOOKWORM, TRIXIE)

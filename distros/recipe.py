@@ -1,18 +1,20 @@
 """The recipe: everything that differs from one distribution or release to the next, as plain values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PROVISIONERS = ("cloud-init", "waagent", "none")
 KINDS = ("generalized", "specialized")
+ARCHITECTURES = ("x86_64", "aarch64")
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A package archive. Its suites' release files are signed by keys of `keyring`, a file of the tools tree.
+    """An apt archive. Its suites' release files are signed by keys of `keyring`, a file of the tools tree.
 
-    `sibling` is what a private mirror's URL gets appended for this archive: mirrors keep a distribution's security
-    archive beside the main one.
+    `keys` are the fingerprints of the primary keys that may sign it, and no others of the keyring; `sibling` is what a
+    private mirror's URL gets appended for this archive: mirrors keep a distribution's security archive beside the main
+    one. `snapshots` is the URL of the archive as it was at a moment, with {time} for it, where there is such a service.
     """
 
     url: str
@@ -20,6 +22,34 @@ class Archive:
     components: tuple[str, ...]
     keyring: str
     sibling: str = ""
+    keys: tuple[str, ...] = ()
+    snapshots: str = ""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """An rpm-md repository. Its packages are signed by one of `keys` (fingerprints), found in `keyring`, a file of the
+    tools tree.
+
+    `path` is where a private mirror has it, below that mirror's URL; `mirrors` and `metalink` are further ways to the
+    same content, tried in this order after `url`. `signed_metadata` says whether repomd.xml has a signature by one of
+    `metadata_keys` (by `keys` where none are named), and `source` where that was learned: "inferred" where nobody
+    tried. `sha1_key` marks a key whose own signature is by SHA-1, which today's rpm refuses without a policy.
+    `access` names what the caller must give for it: "" (public), "entitlement" or "scc".
+    """
+
+    name: str
+    url: str
+    path: str
+    keyring: str
+    keys: tuple[str, ...]
+    signed_metadata: bool
+    source: str
+    metadata_keys: tuple[str, ...] = ()
+    sha1_key: bool = False
+    mirrors: tuple[str, ...] = ()
+    metalink: str = ""
+    access: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,6 +59,29 @@ class TextFile:
     path: str
     text: str
     mode: int = 0o644
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel that an image can have: its packages, and what tells its versions from another flavour's.
+
+    `marks` are words of which a version (the folder's name in /usr/lib/modules) has at least one; none: any version.
+    """
+
+    packages: tuple[str, ...]
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Initramfs:
+    """How an image's initramfs is made: by "initramfs-tools" or "dracut", under which name ({kernel} is the version).
+
+    `drivers` are added whatever the machine is; dracut makes one for any machine (--no-hostonly).
+    """
+
+    tool: str
+    name: str
+    drivers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,11 +95,42 @@ class Grub:
     mkimage: str
     mkconfig: str
     mkconfig_library: str
-    shim: str
-    grub_efi: str
-    mok_manager: str
-    vendor: str
-    """The folder below EFI/ that is built into the signed GRUB, where it looks for its configuration."""
+    loaders: tuple[tuple[str, str], ...]
+    """What lies on the ESP: a file of the image, and its path there."""
+    stubs: tuple[str, ...]
+    """Paths on the ESP where a signed GRUB looks for its configuration, which leads to the one on the root."""
+    menu: str = "mkconfig"
+    """Who writes grub.cfg: "mkconfig" (the image's own grub-mkconfig), or "bls" (Boot Loader Specification entries,
+    which a grub.cfg of ours has GRUB read)."""
+
+
+@dataclass(frozen=True)
+class Rpm:
+    """What rpm families need beyond names: `release` is $releasever, `database` the backend ("sqlite" or "ndb") and
+    `database_path` its folder in the image; `excluded` are packages that must not come along."""
+
+    release: str
+    database: str
+    database_path: str
+    excluded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PublishedImage:
+    """A disk image that the distribution publishes: where, and what proves that it is the one.
+
+    `signed_by` are fingerprints of primary keys in `keyring`, a file of the tools tree or (with a leading "distros:")
+    of this package; `signature` and `digests` are URLs, with {url} for the image's own and {version} for its version.
+    `digests` is a clear-signed list of digests where there is one. `version` is the URL of a text that names the
+    newest version, where `url` has {version}.
+    """
+
+    url: str
+    keyring: str
+    signed_by: tuple[str, ...]
+    signature: str = ""
+    digests: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,34 +157,45 @@ class Recipe:
     codename: str
     title: str
     family: str
+    """Which of `build.families` makes it: apt, dnf, zypper or flatcar."""
     arch: str
     default: bool
     """Whether this is the release that the distribution's bare name means: its newest stable one."""
     end_of_support: str
-    """ISO date until which the distribution itself fixes security holes."""
-    archives: tuple[Archive, ...]
-    packages: tuple[str, ...]
-    """What every image of this recipe holds, whatever its boot loaders and its provisioner."""
-    boot_packages: Mapping[str, tuple[str, ...]]
-    """Boot loaders by generation: "1", "2" or "both"."""
-    debconf: tuple[str, ...]
+    """ISO date until which the distribution itself fixes security holes; empty where it has no end (rolling)."""
+    proven: str
+    """How it is proven: "archive" (built from the distribution's own archive and booted) or "stand-in"."""
+    archives: tuple[Archive, ...] | tuple[Repository, ...] = ()
+    packages: tuple[str, ...] = ()
+    """What every image of this recipe holds, whatever its kernel, its boot loaders and its provisioner."""
+    kernels: Mapping[str, Kernel] = field(default_factory=dict)
+    """Kernels by the caller's word for them, the default first; "" where there is no choice."""
+    boot_packages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Boot loaders by generation: "1", "2" or "both". What is not here cannot be asked for."""
+    debconf: tuple[str, ...] = ()
     """Answers for packages that would ask, one line each: owner, question, type, value."""
-    early_files: tuple[TextFile, ...]
+    early_files: tuple[TextFile, ...] = ()
     """Written before the packages, whose scripts read them: the initramfs is made with them."""
-    files: tuple[TextFile, ...]
-    provisioning: Mapping[str, Provisioning]
-    specialized: Provisioning
+    files: tuple[TextFile, ...] = ()
+    provisioning: Mapping[str, Provisioning] = field(default_factory=dict)
+    """By the provisioner's name, cloud-init first; what is not here cannot be asked for."""
+    specialized: Provisioning = Provisioning()
     """What a specialized image adds after its provisioner's part."""
-    services: tuple[str, ...]
-    cmdline: tuple[str, ...]
+    services: tuple[str, ...] = ()
+    cmdline: tuple[str, ...] = ()
     """Kernel arguments besides root=."""
-    grub_defaults: TextFile
+    grub_defaults: TextFile | None = None
     """The settings that grub-mkconfig reads; {cmdline} stands for the kernel arguments."""
-    grub: Grub
-    ext4_features: str
+    grub: Grub | None = None
+    initramfs: Initramfs | None = None
+    ext4_features: str = ""
     """Passed to mke2fs -O: features that this release's kernel, fsck and GRUB all know."""
-    admin_groups: tuple[str, ...]
+    admin_groups: tuple[str, ...] = ()
     """Groups of a specialized image's administrator."""
+    selinux: str = ""
+    """The SELinux policy by which files are labelled, as /etc/selinux has it; empty: none."""
+    rpm: Rpm | None = None
+    image: PublishedImage | None = None
     normalized: tuple[str, ...] = ()
     """Files (patterns) that a package's script would make different each time, and that this recipe makes equal."""
     esp_mib: int = 124

@@ -12,6 +12,7 @@ from pathlib import Path
 from build.command import run, search_path
 from build.errors import KilnError
 from distros import all_recipes
+from distros.recipe import Archive, Repository
 
 PACKAGES = Path(__file__).resolve().parent.parent / "system-packages"
 INSTALL = "apt-get install --yes --no-install-recommends"
@@ -185,9 +186,15 @@ def examine_space(folders: dict[str, Path]) -> Iterator[Finding]:
 
 
 def release_files() -> list[str]:
-    """The addresses of the signed release files of every recipe, each once."""
-    archives = [archive for recipe in all_recipes() for archive in recipe.archives]
-    return sorted({f"{archive.url}/dists/{suite}/InRelease" for archive in archives for suite in archive.suites})
+    """The addresses of the files that stand for the state of every recipe's archives, each once."""
+    return sorted({address for recipe in all_recipes() for one in recipe.archives for address in addresses_of(one)})
+
+
+def addresses_of(archive: Archive | Repository) -> tuple[str, ...]:
+    """Where an archive's signed state can be had."""
+    if isinstance(archive, Archive):
+        return tuple(f"{archive.url}/dists/{suite}/InRelease" for suite in archive.suites)
+    return (f"{archive.url}/repodata/repomd.xml",)
 
 
 def examine_archives(addresses: Iterable[str], answer: Callable[[str], None] | None = None) -> list[Finding]:

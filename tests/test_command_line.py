@@ -52,7 +52,7 @@ def test_explains_every_option(task: str, help_first: bool) -> None:
         (("build",), "which distribution?"),
         (("build", "--distro", "debian", "--gen", "3"), "--gen 3 does not exist"),
         (("plan", "--distro", "debian", "--type", "special"), "--type special does not exist"),
-        (("build", "--distro", "debian", "--provisioner", "ignition"), "--provisioner ignition does not exist"),
+        (("build", "--distro", "debian", "--provisioner", "ignition"), "debian-13 has no --provisioner ignition"),
         (("build", "--distro", "debian", "--size", "1000"), "the size 1000 is not a multiple of 1 MiB"),
         (("verify", "image", "--gen", "both"), "--gen both does not exist"),
         (("verify", "image", "--seed", "openstack"), "--seed openstack does not exist"),

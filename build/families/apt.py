@@ -2,16 +2,22 @@
 
 import hashlib
 import os
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from build import cache, mmdebstrap
+from build import archive, cache, keys, mmdebstrap
 from build.archive import Release
 from build.command import run
 from build.errors import MachineError
+from build.families.source import Sources
 from build.workspace import Workspace
-from distros.recipe import TextFile
+from distros.recipe import Archive, Recipe, TextFile
+
+TOOLS: tuple[str, ...] = ("ubuntu-keyring",)
+DPKG_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 SETUP = """\
 set -eu
@@ -30,7 +36,7 @@ if [ "$KILN_OFFLINE" = 0 ]; then cp -a "$1/var/lib/apt/lists" "$KILN_FRESH_LISTS
 """
 """Runs after the packages: keeps what was fetched for the next build."""
 
-INITRAMFS = """\
+INITRAMFS_TOOLS = """\
 set -eu
 unset INITRD
 for kernel in "$1"/boot/vmlinuz-*; do
@@ -74,6 +80,33 @@ OPTIONS = (
 )
 
 
+def states(recipe: Recipe, sources: Sources, note: Callable[[str], None]) -> tuple[Release, ...]:
+    """The present state of every suite of the recipe's archives, or of the mirror in their place."""
+    own = [one for one in recipe.archives if isinstance(one, Archive)]
+    if sources.keyring:
+        own = [replace(one, keyring=sources.keyring, keys=()) for one in own]
+    located = archive.locate(own, sources.mirror, note, offline=sources.offline)
+    return archive.releases(located, offline=sources.offline)
+
+
+def read_state(told: Mapping[str, Any]) -> Release:
+    """The state that JSON held."""
+    return Release(**{**told, "components": tuple(told["components"]), "keys": tuple(told["keys"])})
+
+
+def verify(state: Release, tools: Path, *, mirror: bool) -> None:
+    """Check the signature of a release file. Raises CallerError for a mirror, MachineError for the archive itself."""
+    archive.verify(state, keys.located(state.keyring, tools), mirror=mirror)
+
+
+def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Release, ...]) -> "AptPackages":
+    """The step that makes a tree of these packages."""
+    assert recipe.initramfs
+    return AptPackages(
+        recipe.codename, states, names, recipe.debconf, recipe.early_files, recipe.arch, recipe.initramfs.tool
+    )
+
+
 @dataclass(frozen=True)
 class AptPackages:
     """Everything that decides what the tree holds; its digest is the tree's name in the cache."""
@@ -84,11 +117,14 @@ class AptPackages:
     debconf: tuple[str, ...]
     early_files: tuple[TextFile, ...]
     arch: str
+    initramfs: str
 
     @property
     def key(self) -> str:
         """The cached tree's name: what is asked for, and how mmdebstrap is called."""
-        return hashlib.sha256(repr((self, OPTIONS, SETUP, INITRAMFS, SETTLE, KEEP, UNDO)).encode()).hexdigest()[:24]
+        return hashlib.sha256(repr((self, OPTIONS, SETUP, INITRAMFS_TOOLS, SETTLE, KEEP, UNDO)).encode()).hexdigest()[
+            :24
+        ]
 
     def describe(self) -> str:
         """What a plan shows."""
@@ -128,11 +164,12 @@ class AptPackages:
             "--skip=chroot/mount/sys,output/dev,essential/unlink",
             *(OFFLINE if work.offline else ()),
             *(f"--keyring={path}" for path in keyrings),
+            f"--architectures={DPKG_NAMES[self.arch]}",
             f"--include={','.join(self.packages)}",
             *OPTIONS,
             f"--setup-hook={SETUP}",
             *((f'--essential-hook=echo "{selections}" | chroot "$1" debconf-set-selections',) if selections else ()),
-            f"--customize-hook={INITRAMFS}",
+            *((f"--customize-hook={INITRAMFS_TOOLS}",) if self.initramfs == "initramfs-tools" else ()),
             f"--customize-hook={SETTLE}",
             f"--customize-hook={KEEP}",
             f"--customize-hook={UNDO}",
@@ -151,14 +188,14 @@ class AptPackages:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(file.text)
             path.chmod(file.mode)
-        packages = work.cache / "packages" / self.suite
-        packages.mkdir(parents=True, exist_ok=True)
+        kept = work.cache / "packages" / self.suite
+        kept.mkdir(parents=True, exist_ok=True)
         return {
             "TMPDIR": str(work.folder),
             "SOURCE_DATE_EPOCH": str(work.epoch),
-            "INITRD": "No",  # what Debian's kernel scripts read; see INITRAMFS
+            "INITRD": "No",  # what the kernel's scripts read; see INITRAMFS_TOOLS
             "KILN_EARLY": str(early),
-            "KILN_PACKAGES": str(packages),
+            "KILN_PACKAGES": str(kept),
             "KILN_LISTS": str(lists),
             "KILN_FRESH_LISTS": str(fresh_lists),
             "KILN_OFFLINE": "1" if work.offline else "0",
@@ -183,7 +220,7 @@ class AptPackages:
 
 
 def _keyring(work: Workspace, release: Release) -> Path:
-    return work.tools / release.keyring.lstrip("/")
+    return keys.located(release.keyring, work.tools)
 
 
 def _unpack(work: Workspace, tar: Path) -> None:

@@ -51,7 +51,7 @@ label-id: *
     ],
 )
 def test_tells_sfdisk_the_table_of_each_generation(generation: str, script: str) -> None:
-    assert without_ids(lay_out("an-image", generation, 30 * GIB, 124).script()) == script
+    assert without_ids(lay_out("an-image", generation, 30 * GIB, 124, "x86_64").script()) == script
 
 
 @given(
@@ -60,7 +60,7 @@ def test_tells_sfdisk_the_table_of_each_generation(generation: str, script: str)
     esp=st.integers(min_value=40, max_value=512),
 )
 def test_lays_partitions_side_by_side_with_root_last(generation: str, mib: int, esp: int) -> None:
-    layout = lay_out("an-image", generation, mib * MIB, esp)
+    layout = lay_out("an-image", generation, mib * MIB, esp, "x86_64")
     slots = [slot for slot in (layout.bios, layout.esp, layout.root) if slot]
     assert all(slot.start % MIB == 0 and slot.size % MIB == 0 for slot in slots)
     assert all(left.start + left.size == right.start for left, right in pairwise(slots))
@@ -69,7 +69,7 @@ def test_lays_partitions_side_by_side_with_root_last(generation: str, mib: int, 
 
 
 def test_names_everything_by_ids_that_follow_from_the_images_name() -> None:
-    one, again, other = (lay_out(name, "both", 30 * GIB, 124) for name in ("a", "a", "b"))
+    one, again, other = (lay_out(name, "both", 30 * GIB, 124, "x86_64") for name in ("a", "a", "b"))
     assert one == again
     found = [one.disk_id, one.root_uuid, *(slot.guid for slot in (one.root, one.esp, one.bios) if slot)]
     assert len({*map(uuid.UUID, found)}) == 5
@@ -80,12 +80,12 @@ def test_names_everything_by_ids_that_follow_from_the_images_name() -> None:
 
 @pytest.mark.parametrize(("generation", "sector", "prefix"), [("1", 1, "(,msdos1)"), ("both", 2048, "(,gpt1)")])
 def test_puts_core_img_where_the_table_leaves_room(generation: str, sector: int, prefix: str) -> None:
-    layout = lay_out("an-image", generation, 30 * GIB, 124)
+    layout = lay_out("an-image", generation, 30 * GIB, 124, "x86_64")
     assert (layout.core_at, layout.core_prefix, layout.boots_bios) == (sector, prefix, True)
 
 
 def test_has_no_place_for_bios_code_on_a_disk_for_uefi_alone() -> None:
-    layout = lay_out("an-image", "2", 30 * GIB, 124)
+    layout = lay_out("an-image", "2", 30 * GIB, 124, "x86_64")
     assert not layout.boots_bios
     assert layout.bios is None
 
@@ -103,10 +103,10 @@ def test_has_no_place_for_bios_code_on_a_disk_for_uefi_alone() -> None:
 )
 def test_refuses_a_size_and_names_one_that_does(generation: str, size: int, message: str, hint: str) -> None:
     with pytest.raises(CallerError, match=message) as refusal:
-        lay_out("an-image", generation, size, 124)
+        lay_out("an-image", generation, size, 124, "x86_64")
     assert hint in refusal.value.hint
 
 
 @pytest.mark.parametrize(("generation", "least"), [("1", 513), ("2", 638), ("both", 641)])
 def test_takes_the_least_size_that_it_names(generation: str, least: int) -> None:
-    assert lay_out("an-image", generation, least * MIB, 124).size == least * MIB
+    assert lay_out("an-image", generation, least * MIB, 124, "x86_64").size == least * MIB

@@ -25,7 +25,7 @@ def releases(recipe: Recipe, digest: str = "a" * 64) -> tuple[Release, ...]:
 
 def choices(generation: str = "both", kind: str = "generalized", provisioner: str = "cloud-init") -> Choices:
     identity = ("web-1", "operator", "ssh-ed25519 AAAA me") if kind == "specialized" else ()
-    return Choices(generation, kind, provisioner, 30 * GIB, *identity)
+    return Choices(generation, kind, provisioner, "", 30 * GIB, *identity)
 
 
 def planned(
@@ -44,6 +44,7 @@ COMMON = [
 ]
 BIOS = ["Make GRUB's core image for BIOS"]
 SEAL = ["Take out what one machine alone may have: ids, keys, leases, logs; lock root"]
+STAGED = ["Put the signed loaders together for the EFI system partition"]
 ESP = ["Make the EFI system partition with the signed shim and GRUB"]
 
 
@@ -55,7 +56,7 @@ ESP = ["Make the EFI system partition with the signed shim and GRUB"]
             "generalized",
             "cloud-init",
             [
-                *(*COMMON, *BIOS, *SEAL),
+                *(*COMMON, *BIOS, *SEAL, *STAGED),
                 "Make a disk of 30720 MiB: GPT with bios, esp, root",
                 "Make the root file system (ext4) of 30591 MiB from the tree",
                 *(*ESP, "Write the BIOS boot loader at sector 2048"),
@@ -78,6 +79,7 @@ ESP = ["Make the EFI system partition with the signed shim and GRUB"]
             "none",
             [
                 *(*COMMON, "Add the administrator operator with an SSH key", *SEAL, "Name the machine web-1"),
+                *STAGED,
                 "Make a disk of 30720 MiB: GPT with esp, root",
                 "Make the root file system (ext4) of 30594 MiB from the tree",
                 *ESP,

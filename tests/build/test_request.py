@@ -64,7 +64,7 @@ def test_passes_name_administrator_and_key_to_a_specialized_image(specialized: B
     [
         ({"gen": "3"}, "--gen '3'", "1, 2, both"),
         ({"kind": "golden"}, "--type 'golden'", "generalized, specialized"),
-        ({"provisioner": "ignition"}, "--provisioner 'ignition'", "cloud-init, waagent, none"),
+        ({"provisioner": "ignition"}, "debian-13 has no --provisioner ignition", "cloud-init, waagent, none"),
         ({"hostname": "web-1"}, "--hostname belong", "Azure names"),
         ({"admin": "a", "ssh_key": Path("k")}, "--admin, --ssh-key belong", "Azure names"),
         ({"mirror": "ftp://archive"}, "is no mirror", "http"),
