@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from build.command import run
+from build.diskfile import open_image
 from build.errors import CallerError
 from build.gpt import NotADisk, Partition, PartitionTable, read_table
 from build.vhd import CHECKSUM_AT, COOKIE, DIFFERENCING, DYNAMIC, FIXED, LENGTH, Footer
-from harness.disk import open_image
 from harness.filesystem import FileSystem, identify
 
 _TYPES = {FIXED: "fixed VHD", DYNAMIC: "dynamic VHD", DIFFERENCING: "differencing VHD"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from build.diskfile import open_image, overlay
 from build.errors import CallerError
 from build.manifest import Manifest
 from harness.accelerator import Accelerator, choose_accelerator
@@ -17,7 +18,6 @@ from harness.azure.network import azure_network
 from harness.azure.server import serve
 from harness.azure.services import services
 from harness.console import Console
-from harness.disk import open_image, overlay
 from harness.expected import CUSTOM_DATA, USER_DATA
 from harness.firmware import find_ovmf, own_variables
 from harness.guest import Guest, Key

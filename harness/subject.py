@@ -5,9 +5,9 @@ from pathlib import Path
 
 from build.command import run
 from build.digest import content_digest
+from build.diskfile import DiskFile, open_image
 from build.errors import CallerError
 from build.manifest import DISK, Manifest
-from harness.disk import DiskFile, open_image
 from harness.scratch import scratch_folder
 
 IN_PLACE = ("raw", "fixed-vhd")

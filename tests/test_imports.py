@@ -12,7 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("distros", "build", "harness", "publish", "factory")
 KNOWN_TO_HARNESS = {
     *("build", "build.manifest", "build.vhd", "build.gpt", "build.digest"),
-    *("build.command", "build.confined", "build.errors", "build.progress"),
+    *("build.command", "build.confined", "build.diskfile", "build.errors", "build.progress"),
 }
 SHARED = {
     # Tasks are declared in one place and run from another.

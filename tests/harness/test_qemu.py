@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from build.diskfile import DiskFile, overlay
 from build.errors import MachineError
 from harness.accelerator import TCG
 from harness.console import Console, last_sign_of_life
 from harness.deadline import Deadline, Gone
-from harness.disk import DiskFile, overlay
 from harness.firmware import find_ovmf, own_variables
 from harness.hardware import Hardware
 from harness.qemu import COMPLAINTS, CONSOLE, FIRMWARE, Machine

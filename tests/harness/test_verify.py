@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from build.diskfile import DiskFile
 from build.errors import CallerError, MachineError
 from build.progress import Progress
-from harness.disk import DiskFile
 from harness.guest import make_key
 from harness.scenario import SCENARIOS
 from harness.scratch import scratch_folder

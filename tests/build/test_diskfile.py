@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from build.diskfile import open_image, overlay
 from build.errors import CallerError
 from build.vhd import DIFFERENCING, EPOCH, MIB, Footer
-from harness.disk import open_image, overlay
 
 SIZE = 65 * MIB
 """Not a size that a geometry can tell exactly."""
