@@ -7,6 +7,7 @@ those the digests of the packages.
 import hashlib
 import http.client
 import json
+import ssl
 import tempfile
 import time
 import urllib.error
@@ -26,6 +27,11 @@ TRIES = 3
 ALTERED = "the archive is signed with another key, or was altered on the way; use another mirror"
 TIMEOUT = 20.0
 """Seconds for one answer of an archive."""
+GONE = (404, 410)
+
+
+class Absent(MachineError):
+    """An archive answers that it does not have the file."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def either(first: Archive, second: Archive, note: Callable[[str], None], *, offl
         return first
     try:
         if not offline:
-            _fetch(_release_file(first.url, first.suites[0]), tries=1)
+            fetch(_release_file(first.url, first.suites[0]), tries=1)
             return first
     except MachineError:
         note(f"there is no {first.suites[0]} at {first.url}: it comes from {second.url}")
@@ -126,10 +132,10 @@ def verify(release: Release, keyring: Path, *, mirror: bool) -> None:
 def _release(archive: Archive, suite: str, *, offline: bool) -> Release:
     newest = _newest(archive.url, suite)
     if not offline:
-        content = _fetch(_release_file(archive.url, suite))
+        content = fetch(_release_file(archive.url, suite))
         digest = hashlib.sha256(content).hexdigest()
-        _write(_folder() / digest, content)
-        _write(newest, digest.encode())
+        write(_folder() / digest, content)
+        write(newest, digest.encode())
     elif newest.is_file():
         digest = newest.read_text()
         content = (_folder() / digest).read_bytes()
@@ -147,7 +153,7 @@ def _newest(url: str, suite: str) -> Path:
     return _folder() / f"newest-{hashlib.sha256(json.dumps([url, suite]).encode()).hexdigest()[:24]}"
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
     """Whole or not at all, whoever else writes the same at the same time."""
     path.parent.mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as fresh:
@@ -171,21 +177,27 @@ def _release_file(url: str, suite: str) -> str:
     return f"{url}/dists/{suite}/InRelease"
 
 
-def _fetch(url: str, tries: int = TRIES) -> bytes:
-    """Fetch a small file; a passing fault is tried again, a refusal is final."""
+def fetch(url: str, tries: int = TRIES, context: ssl.SSLContext | None = None) -> bytes:
+    """Fetch a small file; a passing fault is tried again, a refusal is final.
+
+    `context` holds the certificate by which this machine shows who it is, where an archive wants one.
+    Raises Absent where the archive does not have it, else MachineError where it is out of reach.
+    """
+    kind = MachineError
     for attempt in range(tries):
         try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+            with urllib.request.urlopen(url, timeout=TIMEOUT, context=context) as answer:
                 return bytes(answer.read(16 << 20))
         except urllib.error.HTTPError as refusal:
             reason = f"HTTP {refusal.code} {refusal.reason}"
             if refusal.code < 500:
+                kind = Absent if refusal.code in GONE else MachineError
                 break
         except (OSError, http.client.HTTPException) as fault:
             reason = str(getattr(fault, "reason", fault) or type(fault).__name__)
         if attempt + 1 < tries:
             time.sleep(2**attempt)
-    raise MachineError(
+    raise kind(
         f"{url} is out of reach: {reason}",
         "name a mirror that this machine reaches with --mirror URL, set http_proxy, or use --offline with what the "
         "cache holds",

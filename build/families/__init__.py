@@ -59,8 +59,8 @@ class Family(Protocol):
     def packages(self, recipe: Recipe, names: tuple[str, ...], states: tuple[Any, ...]) -> PackagesStep:
         """The step that makes a tree of these packages and what they need."""
 
-    def installed(self, tree: Path) -> tuple[tuple[str, str, str], ...]:
-        """Name, version and architecture of every package in a tree, sorted."""
+    def installed(self, recipe: Recipe, work: Workspace) -> tuple[tuple[str, str, str], ...]:
+        """Name, version and architecture of every package in the workspace's tree, sorted."""
 
 
 FAMILIES: Mapping[str, Family] = {"apt": apt}

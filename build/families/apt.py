@@ -1,7 +1,6 @@
 """The apt family: a tree from signed archives by mmdebstrap, cached by what went into it."""
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,8 +9,8 @@ from typing import Any
 
 from build import archive, cache, keys, mmdebstrap
 from build.archive import Release
-from build.command import run
 from build.errors import MachineError
+from build.families import trees
 from build.families.source import Sources
 from build.workspace import Workspace
 from distros.recipe import Archive, Recipe, TextFile
@@ -132,29 +131,18 @@ class AptPackages:
 
     def run(self, work: Workspace) -> None:
         """Make the tree, from the cache where it holds the same one."""
-        tar = work.cache / "trees" / f"{self.key}.tar.zst"
-        with cache.locked(f"trees-{self.key}"):
-            if not tar.exists():
-                self._install(work, tar)
-            os.utime(tar)
-        _unpack(work, tar)
+        trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
 
-    def _install(self, work: Workspace, tar: Path) -> None:
+    def _install(self, work: Workspace, fresh: Path) -> None:
         for left in work.folder.glob("mmdebstrap.*"):
             cache.remove(left)
         lists = work.cache / "lists" / self._state
         if work.offline and not lists.is_dir():
             raise MachineError("the cache has no package lists of this state", "build once without --offline")
-        fresh = tar.with_name(f"{self.key}.partial.tar.zst")
-        fresh.unlink(missing_ok=True)
-        fresh.parent.mkdir(exist_ok=True)
         environment = self._environment(work, lists)
         mmdebstrap.run(*self._options(work), self.suite, fresh, *self._sources(work), log=work.log, env=environment)
         if not work.offline:
             self._keep_lists(work.file("lists"), lists)
-        with fresh.open("rb") as file:
-            os.fsync(file.fileno())
-        fresh.rename(tar)
 
     def _options(self, work: Workspace) -> tuple[str, ...]:
         keyrings = dict.fromkeys(_keyring(work, release) for release in self.releases)
@@ -223,21 +211,10 @@ def _keyring(work: Workspace, release: Release) -> Path:
     return keys.located(release.keyring, work.tools)
 
 
-def _unpack(work: Workspace, tar: Path) -> None:
-    cache.remove(work.tree)
-    work.tree.mkdir()
-    work.tree.chmod(0o755)
-    flags = ("--xattrs", "--xattrs-include=*", "--numeric-owner", "--same-permissions", "--zstd")
-    run("tar", "--extract", *flags, f"--file={tar}", f"--directory={work.tree}", log=work.log)
-    for name in ("dev", "proc", "sys", "run", "tmp"):
-        (work.tree / name).mkdir(exist_ok=True)
-    (work.tree / "tmp").chmod(0o1777)
-
-
-def installed(tree: Path) -> tuple[tuple[str, str, str], ...]:
-    """Name, version and architecture of every package in a tree, sorted."""
+def installed(recipe: Recipe, work: Workspace) -> tuple[tuple[str, str, str], ...]:
+    """Name, version and architecture of every package in the tree, sorted."""
     found = []
-    for paragraph in (tree / "var/lib/dpkg/status").read_text().split("\n\n"):
+    for paragraph in (work.tree / "var/lib/dpkg/status").read_text().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if line[:1] != " " and ": " in line)
         if fields.get("Status", "").endswith(" installed"):
             found.append((fields["Package"], fields["Version"], fields["Architecture"]))

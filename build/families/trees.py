@@ -1,0 +1,50 @@
+"""Trees of installed packages, kept in the cache as compressed archives with owners, modes and attributes."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from build import cache
+from build.command import run
+from build.workspace import Workspace
+
+WHOLE = ("--xattrs", "--xattrs-include=*", "--numeric-owner")
+
+
+def cached(work: Workspace, key: str, install: Callable[[Path], None]) -> None:
+    """Put the tree of this name into the workspace; `install` makes its archive where the cache has none.
+
+    `install` is given the path where the archive must lie when it returns.
+    """
+    tar = work.cache / "trees" / f"{key}.tar.zst"
+    with cache.locked(f"trees-{key}"):
+        if not tar.exists():
+            fresh = tar.with_name(f"{key}.partial.tar.zst")
+            fresh.unlink(missing_ok=True)
+            fresh.parent.mkdir(exist_ok=True)
+            install(fresh)
+            with fresh.open("rb") as file:
+                os.fsync(file.fileno())
+            fresh.rename(tar)
+        os.utime(tar)
+    unpack(work, tar)
+
+
+def pack(work: Workspace, tar: Path) -> None:
+    """Write the workspace's tree into an archive: names sorted, times no later than the source date."""
+    clamped = ("--sort=name", "--clamp-mtime", f"--mtime=@{work.epoch}", "--format=pax")
+    stable = "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime"
+    words = ("tar", "--create", *WHOLE, *clamped, stable, "--zstd", f"--file={tar}", f"--directory={work.tree}", ".")
+    run(*words, log=work.log)
+
+
+def unpack(work: Workspace, tar: Path) -> None:
+    """Make the workspace's tree from an archive; the folders that a running system fills are there and empty."""
+    cache.remove(work.tree)
+    work.tree.mkdir()
+    work.tree.chmod(0o755)
+    words = ("tar", "--extract", *WHOLE, "--same-permissions", "--zstd", f"--file={tar}", f"--directory={work.tree}")
+    run(*words, log=work.log)
+    for name in ("dev", "proc", "sys", "run", "tmp"):
+        (work.tree / name).mkdir(exist_ok=True)
+    (work.tree / "tmp").chmod(0o1777)
