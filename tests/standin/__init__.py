@@ -1,0 +1,102 @@
+"""Stand-in mirrors: small signed mirrors in the shape of a distribution's own, made of Debian's packages.
+
+They prove Kiln's code - names, keys, layouts, loaders, boots -, not a distribution's content. A recipe is never cut to
+fit one: what the pool of packages lacks is made as an empty package, and the report names it.
+
+A stand-in's folder holds `served/` (the mirror), `key.asc` (the public key that signs it), `report.json` (what was
+invented) and `secret.asc` (the key itself, thrown away with the folder). Each kind has a module here with
+`make(recipe, folder, progress)`, which fills such a folder.
+"""
+
+import hashlib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from build import cache
+from build.archive import releases
+from build.errors import CallerError
+from build.progress import Progress
+from distros.debian import TOOLS
+from distros.recipe import Recipe
+from tests.standin.key import SigningKey
+from tests.standin.report import Invented
+
+KINDS: Mapping[str, str] = {"apt": "apt", "dnf": "el", "zypper": "suse", "flatcar": "flatcar"}
+"""The module of this package that makes the stand-in of a family's recipe."""
+MADE_FROM = (TOOLS,)
+"""The archives whose state decides what a stand-in's packages are."""
+
+
+@dataclass(frozen=True)
+class Standin:
+    """A stand-in mirror for one recipe, made.
+
+    `mirror` is what follows the server's address in the mirror's URL, as "/ubuntu"; `flags` are further words of the
+    build command that the recipe needs with it.
+    """
+
+    recipe: Recipe
+    folder: Path
+    invented: Invented
+    mirror: str
+    flags: tuple[str, ...] = ()
+
+    @property
+    def served(self) -> Path:
+        """The folder that a web server offers."""
+        return self.folder / "served"
+
+    @property
+    def key(self) -> SigningKey:
+        """The key that signs it."""
+        return SigningKey(self.folder)
+
+    def command(self, url: str) -> tuple[str, ...]:
+        """The words of the build that uses it, where `served` is offered at that URL (without a slash at its end)."""
+        recipe = self.recipe
+        what = ("--distro", recipe.distro, "--release", recipe.release, "--arch", recipe.arch)
+        mirror = ("--mirror", url + self.mirror, "--mirror-key", str(self.key.public))
+        return ("./kiln", "build", *what, *mirror, *self.flags)
+
+
+class Maker(Protocol):
+    """What a kind's module holds."""
+
+    def make(self, recipe: Recipe, folder: Path, progress: Progress) -> Standin:
+        """Fill the folder, which is there and empty; leaves nothing else behind."""
+
+    def load(self, recipe: Recipe, folder: Path) -> Standin:
+        """The stand-in that `make` put into this folder."""
+
+
+def maker(recipe: Recipe) -> Maker:
+    """The module that makes this recipe's stand-in. Raises CallerError where there is none."""
+    kind = KINDS.get(recipe.family)
+    if kind is None:
+        raise CallerError(f"there is no stand-in for {recipe.name}: its family is {recipe.family}")
+    module: Maker = importlib.import_module(f"tests.standin.{kind}")
+    return module
+
+
+def standin(recipe: Recipe, progress: Progress, *, offline: bool = False) -> Standin:
+    """The stand-in for a recipe, from the cache where it was made of the same packages by the same code."""
+    makes = maker(recipe)
+    folder = cache.folder() / "standins" / f"{recipe.name}-{recipe.arch}-{_key(recipe, offline=offline)}"
+    with cache.locked(f"standin-{folder.name}", waiting=progress.note):
+        if not folder.is_dir():
+            fresh = folder.with_suffix(".partial")
+            cache.remove(fresh)
+            fresh.mkdir(parents=True)
+            makes.make(recipe, fresh, progress)
+            fresh.rename(folder)
+    return makes.load(recipe, folder)
+
+
+def _key(recipe: Recipe, *, offline: bool) -> str:
+    """What names a stand-in: the recipe, the packages that it is made of, and the code that makes it."""
+    states = [state.sha256 for state in releases(MADE_FROM, offline=offline)]
+    code = [file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py"))]
+    return hashlib.sha256(repr((recipe, states, code)).encode()).hexdigest()[:16]

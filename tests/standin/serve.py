@@ -1,0 +1,44 @@
+"""A web server on loopback that offers a folder, for stand-ins and their tests."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass
+class Served:
+    """Where a folder is offered (no slash at the end), and which paths were asked for so far."""
+
+    url: str
+    asked: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def served(folder: Path, port: int = 0) -> Iterator[Served]:
+    """Offer the folder on 127.0.0.1 while the block runs; port 0: any that is free."""
+    here = Served("")
+
+    class Handler(SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # package managers ask hundreds of times: one connection does
+
+        def do_GET(self) -> None:
+            here.asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing: whoever wants to know looks at `asked`."""
+
+    with ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder))) as server:
+        server.daemon_threads = True  # a client's idle connection must not hold up the end
+        here.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield here
+        finally:
+            server.shutdown()
+            thread.join()
