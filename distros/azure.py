@@ -125,9 +125,15 @@ ExecStart=/usr/bin/systemctl restart systemd-networkd.service
 """The agent sets the name after the network is up, and on Debian restarts interfaces by ifupdown alone, which is not
 there: Azure's DNS, which learns names from DHCP, would never hear of it."""
 
-REPORT_READY_UNIT = TextFile(
-    "/etc/systemd/system/kiln-report-ready.service",
-    """\
+
+def report_ready_unit(network: str) -> TextFile:
+    """The unit that provisions without an agent; `network` is the unit whose restart asks DHCP for the name anew.
+
+    Python is named in full: systemd may not start a script in /usr/lib where SELinux enforces.
+    """
+    return TextFile(
+        "/etc/systemd/system/kiln-report-ready.service",
+        f"""\
 [Unit]
 Description=Take over name, administrator and key from Azure and report ready
 Wants=network-online.target
@@ -137,14 +143,51 @@ ConditionPathExists=!/var/lib/kiln/provisioned
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/lib/kiln/report-ready
+ExecStart=/usr/bin/python3 /usr/lib/kiln/report-ready {network}
 Restart=on-failure
 RestartSec=5
 
 [Install]
 WantedBy=multi-user.target
 """,
+    )
+
+
+REPORT_READY_UNIT = report_ready_unit("systemd-networkd.service")
+
+GROW_ROOT = (
+    TextFile(
+        "/usr/lib/kiln/grow-root",
+        """\
+#!/bin/sh
+# Grow the root partition and its ext4 to the size of the disk, which Azure may have made larger than the image.
+set -eu
+root=$(findmnt --noheadings --output SOURCE /)
+disk=/dev/$(lsblk --noheadings --nodeps --output PKNAME "$root")
+# growpart says 1 where there is nothing to grow.
+growpart "$disk" "$(cat "/sys/class/block/${root##*/}/partition")" || [ $? = 1 ]
+resize2fs "$root"
+""",
+        0o755,
+    ),
+    TextFile(
+        "/etc/systemd/system/kiln-grow-root.service",
+        """\
+[Unit]
+Description=Grow the root file system to the size of the disk
+After=local-fs.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh /usr/lib/kiln/grow-root
+
+[Install]
+WantedBy=multi-user.target
+""",
+    ),
 )
+"""For distributions whose initramfs does not grow the root; cloud-init does, where it provisions."""
 
 REPORT_READY = TextFile(
     "/usr/lib/kiln/report-ready", (files("distros") / "guest" / "report-ready").read_text(encoding="utf-8"), 0o755
