@@ -32,8 +32,8 @@ class Distribution:
     """What tells one distribution of the family from the next.
 
     `vendor` is its folder below EFI on the ESP, `packages` those of its own and of no other, `repositories` gives
-    what there is for a release and an architecture, `ends` is the end of support by release,
-    `codenames` another word for a release.
+    what there is for a release. By release: `ends` is the end of its support, `codenames` another word for it,
+    `releases` packages of it alone, `kernels` its kernels where there is a choice.
     """
 
     name: str
@@ -43,7 +43,8 @@ class Distribution:
     ends: Mapping[str, str]
     packages: tuple[str, ...]
     cmdline: tuple[str, ...] = ()
-    kernels: Mapping[str, Kernel] = field(default_factory=lambda: {"": Kernel(("kernel",))})
+    releases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kernels: Mapping[str, Mapping[str, Kernel]] = field(default_factory=dict)
     files: tuple[TextFile, ...] = ()
     services: tuple[str, ...] = ()
     codenames: Mapping[str, str] = field(default_factory=dict)
@@ -288,8 +289,13 @@ def _recipe(distribution: Distribution, release: str, arch: str) -> Recipe:
         end_of_support=distribution.ends[release],
         proven="stand-in",
         archives=distribution.repositories(release),
-        packages=(*PACKAGES, *OF_RELEASE[release], *distribution.packages),
-        kernels=distribution.kernels,
+        packages=(
+            *PACKAGES,
+            *OF_RELEASE[release],
+            *distribution.packages,
+            *distribution.releases.get(release, ()),
+        ),
+        kernels=distribution.kernels.get(release, {"": Kernel(("kernel",))}),
         boot_packages=BOOT_PACKAGES[arch],
         early_files=(DRACUT, CLOUD_INIT_PRESET),
         files=(azure.SSH_KEEPALIVE, CHRONY, BLACKLIST, *NETWORK_MANAGER, CLOUD_SETUP, *distribution.files),
