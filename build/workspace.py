@@ -6,6 +6,7 @@ same programs shape the image whatever machine this is. Steps run as root of the
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,16 +22,35 @@ MOST_LINKS = 40
 """As many as Linux follows in one path (path_resolution(7))."""
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9)}
 
-WITH_DEVICES = """\
-tree=$1; shift
-mount -t tmpfs -o mode=755 dev "$tree/dev"
-for name in null zero full random urandom; do
-    : >"$tree/dev/$name"
-    mount --bind "/dev/$name" "$tree/dev/$name"
-done
-mount --rbind /proc "$tree/proc"
+RESOLVER = ("/etc/resolv.conf", "/etc/hosts")
+"""What a program that asks archives needs of this machine; it goes into the tools tree, never into an image."""
+PROXIES = tuple(name for kind in ("http", "https", "all", "no") for name in (f"{kind}_proxy", f"{kind.upper()}_PROXY"))
+
+DEVICES_FOR = """\
+devices_for() {
+    mkdir -p "$1/dev" "$1/proc"
+    mount -t tmpfs -o mode=755 dev "$1/dev"
+    for name in null zero full random urandom; do
+        : >"$1/dev/$name"
+        mount --bind "/dev/$name" "$1/dev/$name"
+    done
+    mount --rbind /proc "$1/proc"
+}
+"""
+INSTALLER = """\
+devices_for "$1"
+devices_for "$2"
+tools=$2
+shift 2
+exec chroot "$tools" "$@"
+"""
+"""Gives the tree and the tools tree their devices in a mount namespace that ends with the command behind them."""
+
+WITH_DEVICES = f"""\
+{DEVICES_FOR}tree=$1; shift
+devices_for "$tree"
 while [ "$1" != -- ]; do
-    mkdir -p "$tree${1%/*}"
+    mkdir -p "$tree${{1%/*}}"
     : >"$tree$1"
     shift
 done
@@ -45,7 +65,7 @@ class Workspace:
     """A folder below the tools tree in which one image is made.
 
     `epoch` is the source date in seconds, to which every time in the image is clamped; `log` is the build's log;
-    `offline` forbids steps to ask any archive.
+    `offline` forbids steps to ask any archive; `credentials` is where lies what an archive of subscribers wants to see.
     """
 
     tools: Path
@@ -54,6 +74,7 @@ class Workspace:
     log: IO[str]
     epoch: int
     offline: bool = False
+    credentials: str = ""
 
     @property
     def folder(self) -> Path:
@@ -78,6 +99,24 @@ class Workspace:
         """Run a program of the tools tree; paths below the workspace are translated."""
         words = [f"/{word.relative_to(self.tools)}" if isinstance(word, Path) else word for word in argv]
         return run("chroot", self.tools, *_clean_environment(self.epoch), *words, text=text, log=self.log)
+
+    def installer(self, *argv: str | Path, env: Mapping[str, str]) -> Result:
+        """Run a package manager of the tools tree, which fills the tree and runs packages' scripts in it.
+
+        It asks archives by the caller's resolver and proxies; tools and tree have devices, and /proc where this
+        process may mount it.
+        """
+        words = [f"/{word.relative_to(self.tools)}" if isinstance(word, Path) else word for word in argv]
+        words = [*_clean_environment(self.epoch, {**way_out(), **env}), *words]
+        for name in RESOLVER:
+            _copy_over(Path(name), self.tools / name.lstrip("/"))
+        if can_mount():
+            trees = (str(self.tree), str(self.tools))
+            script = ("sh", "-ec", f"{DEVICES_FOR}{INSTALLER}", "sh", *trees, *words)
+            return run("unshare", "--mount", "--propagation", "private", *script, log=self.log)
+        with _plain_devices(self.tree, ()):
+            _make_nodes(self.tools / "dev")
+            return run("chroot", self.tools, *words, log=self.log)
 
     def inside(
         self,
@@ -157,14 +196,37 @@ def resolved(root: Path, parts: Sequence[str]) -> Path:
     return root.joinpath(*here)
 
 
+def way_out() -> dict[str, str]:
+    """The caller's proxies: of all the environment only the way to the archives may reach a package manager."""
+    return {name: os.environ[name] for name in PROXIES if name in os.environ}
+
+
+def _copy_over(source: Path, target: Path) -> None:
+    """Put a copy in place at once, whoever else reads or does the same; what this machine lacks is left out."""
+    try:
+        content = source.read_bytes()
+    except OSError:
+        return
+    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as fresh:
+        fresh.write(content)
+    Path(fresh.name).chmod(0o644)
+    Path(fresh.name).rename(target)
+
+
+def _make_nodes(dev: Path) -> None:
+    """The devices that this process may make."""
+    for name, (major, minor) in DEVICES.items():
+        with suppress(FileExistsError, PermissionError):
+            os.mknod(dev / name, 0o20666, os.makedev(major, minor))
+            (dev / name).chmod(0o666)
+
+
 @contextmanager
 def _plain_devices(tree: Path, empty_files: Iterable[str]) -> Iterator[None]:
     """What a machine without the right to mount can give: nodes where it may make them, else plain files."""
     dev = tree / "dev"
     dev.mkdir(exist_ok=True)
-    for name, (major, minor) in DEVICES.items():
-        with suppress(FileExistsError, PermissionError):
-            os.mknod(dev / name, 0o20666, os.makedev(major, minor))
+    _make_nodes(dev)
     for path in empty_files:
         (tree / path.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
         (tree / path.lstrip("/")).touch()
