@@ -29,7 +29,7 @@ class Archive:
 @dataclass(frozen=True)
 class Repository:
     """An rpm-md repository. Its packages are signed by one of `keys` (fingerprints), found in `keyring`, a file of the
-    tools tree.
+    tools tree, or several divided by colons.
 
     `path` is where a private mirror has it, below that mirror's URL; `mirrors` and `metalink` are further ways to the
     same content, tried in this order after `url`. `signed_metadata` says whether repomd.xml has a signature by one of

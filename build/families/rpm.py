@@ -310,9 +310,10 @@ def pinned(keyring: str, fingerprints: Iterable[str], tools: Path) -> tuple[Cert
 
     Raises RecipeError where one is missing, or where a recipe names none.
     """
-    path = keys.located(keyring, tools)
+    names = [keyring] if keyring.startswith(keys.GIVEN) else keyring.split(":")
     try:
-        found = certificates(keys.dearmored(path.read_bytes()))
+        contents = [keys.dearmored(keys.located(name, tools).read_bytes()) for name in names]
+        found = tuple(one for content in contents for one in certificates(content))
     except (OSError, ValueError) as damage:
         raise RecipeError(f"the keyring {keyring} cannot be read: {damage}", "correct it in the recipe") from None
     if keyring.startswith(keys.GIVEN):
