@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from build.command import Result, run
 from build.keys import dearmored
@@ -49,19 +50,22 @@ class Opened:
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A key whose files lie in `folder`: `key.asc`, the public one, and `secret.asc`."""
+    """A key whose files lie in `folder`: `key.asc`, the public one, `secret.asc` and `fingerprint`."""
 
     folder: Path
+    FILES: ClassVar = ("key.asc", "secret.asc", "fingerprint")
 
     @classmethod
-    def make(cls, folder: Path) -> "SigningKey":
-        """A new key in this folder."""
+    def make(cls, folder: Path, call: Call = run, below: Path | None = None) -> "SigningKey":
+        """A new key in this folder; `call` and `below` as for `opened`."""
         key = cls(folder)
-        with _home(run, None) as opened:
+        with _home(call, below) as opened:
             opened.gpg("--gen-key", text=PARAMETERS)
             key.public.write_text(opened.gpg("--armor", "--export", OWNER))
             key.secret.touch(mode=0o600)
             key.secret.write_text(opened.gpg("--armor", "--export-secret-keys", OWNER))
+            told = opened.gpg("--with-colons", "--list-keys", OWNER)
+        key._name.write_text(next(line.split(":")[9] for line in told.splitlines() if line.startswith("fpr:")))
         return key
 
     @property
@@ -77,8 +81,11 @@ class SigningKey:
     @property
     def fingerprint(self) -> str:
         """The key's fingerprint, 40 hexadecimal digits."""
-        told = run("gpg", "--batch", "--with-colons", "--show-keys", self.public, only_stdout=True).stdout
-        return next(line.split(":")[9] for line in told.splitlines() if line.startswith("fpr:"))
+        return self._name.read_text()
+
+    @property
+    def _name(self) -> Path:
+        return self.folder / "fingerprint"
 
     def binary(self) -> bytes:
         """The public key as bytes, the form of a keyring."""
