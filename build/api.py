@@ -4,9 +4,10 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from build import archive, cache, confined, keys, tools
+from build import archive, cache, confined, keys, proxy, tools
 from build.archive import Release
 from build.errors import CallerError, MachineError
 from build.families import Sources, State, family
@@ -18,7 +19,7 @@ from build.progress import Progress
 from build.request import BuildRequest, choose, find_recipe
 from build.shelf import require_ours
 from build.vhd import EPOCH, LENGTH
-from distros import Recipe
+from distros import Recipe, lifetime
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,11 @@ def build(request: BuildRequest, progress: Progress) -> Built:
 
     Raises CallerError, MachineError or RecipeError by who must act; what was there before stays in place then.
     """
-    with cache.faults_explained():
+    with cache.faults_explained(), proxy.through(request.proxy):
         recipe = find_recipe(request.distro, request.release, request.arch)
         choices = choose(recipe, request)
+        for warning in _warnings(recipe):
+            progress.note(warning)
         with progress.step("Asking the archives for their state"):
             order = _order(recipe, choices, request, progress.note)
         todo = order.plan
@@ -53,13 +56,18 @@ def build(request: BuildRequest, progress: Progress) -> Built:
 
 def describe_plan(request: BuildRequest) -> list[str]:
     """What a build would do, line by line; only the archives' state is asked for."""
-    with cache.faults_explained():
+    with cache.faults_explained(), proxy.through(request.proxy):
         recipe = find_recipe(request.distro, request.release, request.arch)
         order = _order(recipe, choose(recipe, request), request, lambda text: None)
     todo = order.plan
     sources = [f"From {state.url} {state.suite} (state {state.sha256[:12]})" for state in order.states]
     steps = [line for step in todo.steps for line in step.describe().splitlines()]
-    return [f"Image {todo.image}, plan {todo.id[:12]}", *sources, *steps]
+    warnings = [f"Warning: {warning}" for warning in _warnings(recipe)]
+    return [f"Image {todo.image}, plan {todo.id[:12]}", *warnings, *sources, *steps]
+
+
+def _warnings(recipe: Recipe) -> tuple[str, ...]:
+    return lifetime.warnings(recipe, datetime.now(UTC).date())
 
 
 def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callable[[str], None]) -> Order:

@@ -199,6 +199,6 @@ def fetch(url: str, tries: int = TRIES, context: ssl.SSLContext | None = None) -
             time.sleep(2**attempt)
     raise kind(
         f"{url} is out of reach: {reason}",
-        "name a mirror that this machine reaches with --mirror URL, set http_proxy, or use --offline with what the "
-        "cache holds",
+        "ways on: a mirror (--mirror URL), a proxy (--proxy URL), an image to start from (--base FILE), or what the "
+        "cache holds (--offline)",
     )

@@ -5,6 +5,7 @@ import re
 import shutil
 import uuid
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from build.command import run
@@ -17,6 +18,7 @@ from build.plan import GENERATIONS
 from build.shelf import fresh_folder, place, put
 from build.vhd import LENGTH, append_footer
 from build.workspace import Workspace
+from distros import lifetime
 
 TOOLS = {
     "mmdebstrap": ("mmdebstrap", "--version"),
@@ -55,6 +57,7 @@ def deliver(order: Order, work: Workspace, durations: dict[str, float], log: Pat
         durations=durations,
         tools=_versions(work),
         normalized=tuple(path for pattern in recipe.normalized for path in work.glob(pattern)),
+        warnings=lifetime.warnings(recipe, datetime.now(UTC).date()),
     )
     with fresh_folder(folder) as fresh:
         manifest.save(fresh)

@@ -32,7 +32,7 @@ class Order:
     @property
     def plan(self) -> BuildPlan:
         """What is to be done. Raises CallerError where the size does not fit."""
-        return plan(self.recipe, self.choices, self.states, self.epoch)
+        return plan(self.recipe, self.choices, self.states, self.epoch, self.tools)
 
     def letter(self) -> dict[str, Any]:
         """The order as JSON can hold it; the recipe by name, since both sides have it."""

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from build.archive import Release
+from build.base import Base, UnpackBase
 from build.configure import AddAdministrator, EnableServices, NameMachine, Seal, SetAgentOptions, WriteFiles
 from build.families import State, family
 from build.filesystems import FillEsp, FillRoot, PartitionDisk, StageEsp, WriteFstab
@@ -36,7 +38,8 @@ class Step(Protocol):
 class Choices:
     """What the caller chose: generation "1", "2" or "both", kind, provisioner, kernel, and the disk's size in bytes.
 
-    `hostname`, `admin` and `ssh_key` (a public key line) belong to a specialized image alone.
+    `base` and `base_sha256` are name and digest of the image that it is built on, if any. `hostname`, `admin` and
+    `ssh_key` (a public key line) belong to a specialized image alone.
     """
 
     generation: str
@@ -47,6 +50,8 @@ class Choices:
     hostname: str = ""
     admin: str = ""
     ssh_key: str = ""
+    base: str = ""
+    base_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ def image_name(recipe: Recipe, choices: Choices) -> str:
     kernel = f"-{choices.kernel}" if choices.kernel != next(iter(recipe.kernels)) else ""
     kind = "-specialized" if choices.kind == "specialized" else ""
     provisioner = f"-{choices.provisioner}" if choices.provisioner != next(iter(recipe.provisioning)) else ""
-    return f"{recipe.name}{kernel}-gen{choices.generation}{kind}{provisioner}-{recipe.arch}"
+    base = f"-on-{choices.base}" if choices.base else ""
+    return f"{recipe.name}{base}{kernel}-gen{choices.generation}{kind}{provisioner}-{recipe.arch}"
 
 
 def ids(steps: Iterable[Step], epoch: int) -> Iterator[str]:
@@ -89,8 +95,10 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def plan(recipe: Recipe, choices: Choices, states: tuple[State, ...], epoch: int) -> BuildPlan:
-    """The whole build, in the order in which it happens.
+def plan(
+    recipe: Recipe, choices: Choices, states: tuple[State, ...], epoch: int, tools: Release | None = None
+) -> BuildPlan:
+    """The whole build, in the order in which it happens. `tools` is the state of the archive that the tools come from.
 
     Raises CallerError where the size does not fit.
     """
@@ -98,7 +106,7 @@ def plan(recipe: Recipe, choices: Choices, states: tuple[State, ...], epoch: int
     image = image_name(recipe, choices)
     layout = lay_out(image, choices.generation, choices.size, recipe.esp_mib, recipe.arch)
     steps = (
-        family(recipe).packages(recipe, _package_names(recipe, choices), states),
+        *_tree(recipe, choices, states, tools),
         *_configuration(recipe, choices),
         WriteFstab(layout),
         ConfigureGrub(recipe.grub, _with_cmdline(recipe), layout),
@@ -113,6 +121,17 @@ def plan(recipe: Recipe, choices: Choices, states: tuple[State, ...], epoch: int
         *((WriteBiosLoader(layout),) if layout.boots_bios else ()),
     )
     return BuildPlan(image, layout, steps, epoch)
+
+
+def _tree(recipe: Recipe, choices: Choices, states: tuple[State, ...], tools: Release | None) -> tuple[Step, ...]:
+    """The steps that make the tree: of packages, or of an image's files and what they lack."""
+    names = _package_names(recipe, choices)
+    if not choices.base:
+        return (family(recipe).packages(recipe, names, states),)
+    assert tools
+    identity = recipe.os_ids or (recipe.distro,)
+    unpack = UnpackBase(Base(choices.base, choices.base_sha256), recipe.distro, recipe.release, identity, tools)
+    return (unpack, family(recipe).additions(recipe, names, states))
 
 
 def _package_names(recipe: Recipe, choices: Choices) -> tuple[str, ...]:

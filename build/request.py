@@ -1,12 +1,12 @@
 """What a caller may ask for, checked against what there is."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from build.errors import CallerError
 from build.plan import GENERATIONS, Choices
-from distros import Recipe, all_recipes
+from distros import Recipe, all_recipes, withheld
 from distros.recipe import KINDS
 
 HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -36,6 +36,7 @@ class BuildRequest:
     ssh_key: Path | None = None
     arch: str = "x86_64"
     kernel: str | None = None
+    proxy: str | None = field(default=None, repr=False)
 
 
 def find_recipe(distro: str, release: str | None, arch: str) -> Recipe:
@@ -45,15 +46,22 @@ def find_recipe(distro: str, release: str | None, arch: str) -> Recipe:
     if not same:
         known = ", ".join(dict.fromkeys(recipe.distro for recipe in recipes))
         raise CallerError(f"there is no recipe for {distro!r}", f"there are recipes for: {known}")
-    wanted = [one for one in same if (one.default if release is None else release in (one.release, one.codename))]
+    wanted = [one for one in same if (one.default if release is None else _is_called(one, release))]
     if not wanted:
         known = ", ".join(dict.fromkeys(recipe.release for recipe in same))
+        if release and (reason := withheld(distro, release)):
+            raise CallerError(f"{distro} {release} is not offered: {reason}", f"the releases of {distro} are: {known}")
         raise CallerError(f"there is no recipe for {distro} {release!r}", f"the releases of {distro} are: {known}")
     found = [recipe for recipe in wanted if recipe.arch == arch]
     if not found:
         there = ", ".join(recipe.arch for recipe in wanted)
         raise CallerError(f"{wanted[0].name} has no recipe for {arch}", f"there is one for {there}")
     return found[0]
+
+
+def _is_called(recipe: Recipe, release: str) -> bool:
+    """Whether that is a word for this recipe's release, however it is capitalized."""
+    return bool(release) and release.lower() in (recipe.release.lower(), recipe.codename.lower())
 
 
 def choose(recipe: Recipe, request: BuildRequest) -> Choices:

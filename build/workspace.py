@@ -95,10 +95,12 @@ class Workspace:
         """A file of the build itself, beside the tree."""
         return self.folder / name
 
-    def tool(self, *argv: str | Path, text: str | None = None) -> Result:
+    def tool(self, *argv: str | Path, text: str | None = None, expect: tuple[int, ...] = (0,)) -> Result:
         """Run a program of the tools tree; paths below the workspace are translated."""
         words = [f"/{word.relative_to(self.tools)}" if isinstance(word, Path) else word for word in argv]
-        return run("chroot", self.tools, *_clean_environment(self.epoch), *words, text=text, log=self.log)
+        return run(
+            "chroot", self.tools, *_clean_environment(self.epoch), *words, text=text, log=self.log, expect=expect
+        )
 
     def installer(self, *argv: str | Path, env: Mapping[str, str]) -> Result:
         """Run a package manager of the tools tree, which fills the tree and runs packages' scripts in it.

@@ -165,6 +165,8 @@ class Recipe:
     """ISO date until which the distribution itself fixes security holes; empty where it has no end (rolling)."""
     proven: str
     """How it is proven: "archive" (built from the distribution's own archive and booted) or "stand-in"."""
+    os_ids: tuple[str, ...] = ()
+    """What a vendor's image of it calls itself: ID in os-release."""
     archives: tuple[Archive, ...] | tuple[Repository, ...] = ()
     packages: tuple[str, ...] = ()
     """What every image of this recipe holds, whatever its kernel, its boot loaders and its provisioner."""

@@ -59,6 +59,9 @@ class Family(Protocol):
     def packages(self, recipe: Recipe, names: tuple[str, ...], states: tuple[Any, ...]) -> PackagesStep:
         """The step that makes a tree of these packages and what they need."""
 
+    def additions(self, recipe: Recipe, names: tuple[str, ...], states: tuple[Any, ...]) -> PackagesStep:
+        """The step that adds what a tree that is there already lacks of these packages."""
+
     def installed(self, recipe: Recipe, work: Workspace) -> tuple[tuple[str, str, str], ...]:
         """Name, version and architecture of every package in the workspace's tree, sorted."""
 

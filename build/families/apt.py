@@ -10,7 +10,8 @@ from typing import Any
 from build import archive, cache, keys, mmdebstrap
 from build.archive import Release
 from build.errors import MachineError
-from build.families import trees
+from build.families import dpkg, trees
+from build.families.apt_additions import AptAdditions
 from build.families.source import Sources
 from build.workspace import Workspace
 from distros.recipe import Archive, Recipe, TextFile
@@ -104,6 +105,11 @@ def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Release, ...]
     return AptPackages(
         recipe.codename, states, names, recipe.debconf, recipe.early_files, recipe.arch, recipe.initramfs.tool
     )
+
+
+def additions(recipe: Recipe, names: tuple[str, ...], states: tuple[Release, ...]) -> AptAdditions:
+    """The step that adds what a tree that is there already lacks of these packages."""
+    return AptAdditions(states, names, recipe.debconf, recipe.early_files)
 
 
 @dataclass(frozen=True)
@@ -213,9 +219,4 @@ def _keyring(work: Workspace, release: Release) -> Path:
 
 def installed(recipe: Recipe, work: Workspace) -> tuple[tuple[str, str, str], ...]:
     """Name, version and architecture of every package in the tree, sorted."""
-    found = []
-    for paragraph in (work.tree / "var/lib/dpkg/status").read_text().split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if line[:1] != " " and ": " in line)
-        if fields.get("Status", "").endswith(" installed"):
-            found.append((fields["Package"], fields["Version"], fields["Architecture"]))
-    return tuple(sorted(found))
+    return dpkg.installed(work.tree)

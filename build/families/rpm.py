@@ -23,8 +23,31 @@ from build.command import CommandFailed, run
 from build.errors import CallerError, KilnError, MachineError, RecipeError
 from build.families.source import Sources
 from build.workspace import Workspace
-from distros.recipe import Recipe, Repository, Rpm
+from distros.recipe import Recipe, Repository, Rpm, TextFile
 
+DATABASE_LEFT = (".rpm.lock", "*-shm", "*-wal", ".dbenv.lock")
+"""What programs that use the database leave beside it; a running one makes them anew."""
+SETTLE = """\
+for loader in "$1"/lib64/ld-linux-*.so.? "$1"/lib/ld-linux-*.so.? -; do [ ! -e "$loader" ] || break; done
+[ "$loader" != - ] || exit 0
+libraries=$(find "$1"/usr/lib*/ -maxdepth 3 \\( -name 'libsystemd-shared-*.so' -o -name libc.so.6 \\) \
+    -printf '%h:')
+outside() {
+    program=$1/usr/bin/$2
+    [ -e "$program" ] || return 0
+    shift 2
+    # The loader is given the program: neither this machine's libraries nor its programs count.
+    "$loader" --library-path "$libraries" "$program" "$@" || case $? in 65 | 73) ;; *) return 1 ;; esac
+}
+outside "$1" systemd-sysusers --root="$1"
+outside "$1" systemd-tmpfiles --root="$1" --create --exclude-prefix=/dev --exclude-prefix=/run
+"""
+"""Makes the users and the files that package scripts have systemd make, from outside the tree.
+
+Inside it that needs /proc, which a root without CAP_SYS_ADMIN cannot mount there. Done once more for all of it, every
+way to build gives the same tree. A tree without systemd is left as it is; 65 and 73 mean lines that cannot be carried
+out, of which systemd says the same when it boots (systemd-tmpfiles(8)).
+"""
 REPOMD = "repodata/repomd.xml"
 REPO_NAMESPACE = "{http://linux.duke.edu/metadata/repo}"
 METALINK_NAMESPACE = "{http://www.metalinker.org/}"
@@ -355,6 +378,8 @@ def macros(rpm: Rpm) -> str:
         "_db_backend": rpm.database,
         "_pkgverify_level": "all",
         "_pkgverify_flags": "0x0",
+        # The build gives the tree these folders, and mounts on them where it may: rpm must leave them alone.
+        "_netsharedpath": "/dev:/proc:/sys",
         # The tree is kept as an archive or made anew: nothing in it need reach the disk file by file.
         "_flush_io": "0",
     }
@@ -376,6 +401,35 @@ def key_files(work: Workspace, state: Metadata) -> tuple[str, ...]:
 def inside_tools(work: Workspace, path: Path) -> str:
     """A path of the workspace as programs of the tools tree see it."""
     return f"/{path.relative_to(work.tools)}"
+
+
+def fresh_tree(work: Workspace, early_files: Iterable[TextFile]) -> None:
+    """An empty tree with the files that package scripts read; what an attempt that was cut off left goes."""
+    cache.remove(work.tree)
+    work.tree.mkdir(parents=True)
+    work.tree.chmod(0o755)
+    for file in early_files:
+        work.write(file.path, file.text, file.mode)
+
+
+def clean(work: Workspace, rpm: Rpm) -> None:
+    """Settle a tree that was just installed, and take out what only this build had.
+
+    The keys by which packages were checked go from rpm's database: a mirror's has no place in an image, and the
+    distribution's own is imported by the first update from the file that its repository names. Raises RecipeError
+    where the database is not where the release has it.
+    """
+    database = work.path(rpm.database_path)
+    if not any(database.glob("*.sqlite")) and not any(database.glob("Packages.db")):
+        raise RecipeError(f"there is no rpm database in {rpm.database_path}", "the recipe names another one")
+    backend = ("--define", f"_db_backend {rpm.database}", "--dbpath", database)
+    told = work.tool("/usr/bin/rpm", *backend, "--query", "gpg-pubkey", expect=(0, 1)).stdout
+    if names := [line for line in told.splitlines() if line.startswith("gpg-pubkey-")]:
+        work.tool("/usr/bin/rpm", *backend, "--erase", "--nodeps", "--noscripts", "--notriggers", *names)
+    for pattern in DATABASE_LEFT:
+        for path in database.glob(pattern):
+            path.unlink()
+    run("sh", "-ec", SETTLE, "sh", work.tree, log=work.log)
 
 
 def installed(recipe: Recipe, work: Workspace) -> tuple[tuple[str, str, str], ...]:

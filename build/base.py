@@ -1,0 +1,132 @@
+"""An image to build on: a vendor's disk image, whose files take the place of a tree of packages.
+
+Its root file system becomes the tree, whatever partitions and file systems it lay on; all that comes after (packages
+that the recipe wants and the image lacks, configuration, boot loaders, the seal, the disk) is done as for any image.
+"""
+
+import hashlib
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from build import appliance, cache
+from build.archive import Release
+from build.command import run
+from build.diskfile import open_image
+from build.errors import CallerError
+from build.workspace import Workspace
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+UNFIT = re.compile(r"[^a-z0-9]+")
+RELEASE_FILES = ("/etc/os-release", "/usr/lib/os-release")
+
+
+@dataclass(frozen=True)
+class Base:
+    """An image file: `name` stands in the name of what is built on it; its content is known by `sha256`.
+
+    The file lies in the cache under its digest.
+    """
+
+    name: str
+    sha256: str
+
+    @property
+    def file(self) -> Path:
+        """Where it is kept."""
+        return folder() / self.sha256
+
+
+def folder() -> Path:
+    """Where images to build on are kept, each under its digest."""
+    return cache.folder() / "bases"
+
+
+def adopt(path: Path, sha256: str | None) -> Base:
+    """Take a file of the caller's, by a second name or as a copy. Raises CallerError where it is not the one meant."""
+    if not path.is_file():
+        raise CallerError(
+            f"there is no file {path}", "--base takes an image's file, or a URL that begins with https://"
+        )
+    found = digest(path)
+    if sha256 and found != sha256:
+        raise CallerError(
+            f"{path} has the digest {found}, not {sha256}", "it is another file, or damaged: get it again"
+        )
+    kept = Base(name_of(path.name), found)
+    kept.file.parent.mkdir(exist_ok=True)
+    if not kept.file.exists():
+        fresh = kept.file.with_suffix(".partial")
+        run("cp", "--sparse=always", "--reflink=auto", path, fresh)
+        fresh.rename(kept.file)
+    return kept
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def name_of(file: str) -> str:
+    """What an image's name says of the file that it was built on: its stem, in the letters of host names."""
+    stem = re.sub(r"(\.(qcow2|img|raw|vhd|vhdx|xz|bz2|gz|zst))+$", "", file.lower())
+    return UNFIT.sub("-", stem).strip("-") or "base"
+
+
+@dataclass(frozen=True)
+class UnpackBase:
+    """The first step of a build on an image. `tools` is the state of the archive that the appliance comes from."""
+
+    base: Base
+    distro: str
+    release: str
+    identity: tuple[str, ...]
+    """What the image's os-release may say as its ID."""
+    tools: Release = field(repr=False)
+
+    def describe(self) -> str:
+        """What a plan shows."""
+        return f"Take the files of {self.base.name} ({self.base.sha256[:12]})"
+
+    def run(self, work: Workspace) -> None:
+        """Raises CallerError where the image is another distribution's, or none that can be read."""
+        reader = appliance.make(self.tools, work.log, offline=work.offline)
+        tar = work.file("base.tar")
+        appliance.read_files(reader, open_image(self.base.file), tar, work.log)
+        cache.remove(work.tree)
+        work.tree.mkdir()
+        work.tree.chmod(0o755)
+        # Labels are set anew for the tree as it will be; the build may not be allowed to write them at all.
+        flags = ("--xattrs", "--xattrs-include=*", "--xattrs-exclude=security.selinux", "--numeric-owner")
+        run("tar", "--extract", "--same-permissions", *flags, f"--file={tar}", f"--directory={work.tree}", log=work.log)
+        tar.unlink()
+        self._require_same(work)
+        for name in ("dev", "proc", "sys", "run", "tmp"):
+            (work.tree / name).mkdir(exist_ok=True)
+        (work.tree / "tmp").chmod(0o1777)
+
+    def _require_same(self, work: Workspace) -> None:
+        told = os_release(work)
+        found = (told.get("ID", "?"), told.get("VERSION_ID", ""))
+        if found[0] not in self.identity or not _agrees(found[1], self.release):
+            raise CallerError(
+                f"{self.base.name} holds {' '.join(found)}, the recipe is for {self.distro} {self.release}",
+                "name the distribution and release of the image with --distro and --release",
+            )
+
+
+def _agrees(found: str, release: str) -> bool:
+    """Whether a version is the release's, or one of its minor releases; a rolling distribution has none."""
+    return not found[:1].isdigit() or not release[:1].isdigit() or f"{found}.".startswith(f"{release}.")
+
+
+def os_release(work: Workspace) -> dict[str, str]:
+    """What the tree says it is (os-release(5)); empty where it does not."""
+    for name in RELEASE_FILES:
+        path = work.path(name)
+        if path.is_file() and not path.is_symlink():
+            lines = (line.partition("=") for line in path.read_text(errors="replace").splitlines())
+            return {key: "".join(shlex.split(value)) for key, mark, value in lines if mark and key.isupper()}
+    return {}
