@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ BUILD_HELP = {
     "arch": "the processor: x86_64 or aarch64",
     "mirror": "an archive to build from instead of the distribution's own; it does not stay in the image",
     "mirror_key": "a file with the public key that signs the mirror, where that is not the distribution's own key",
+    "proxy": "the proxy by which archives are reached (default: http_proxy and https_proxy of the environment)",
     "output": "the folder in which the image's folder is made",
     "hostname": "specialized only: the machine's name",
     "admin": "specialized only: the administrator's name",
@@ -97,6 +99,7 @@ def build_request(options: Mapping[str, Any]) -> "BuildRequest":
         "size": size_or_none(options["size"]),
         "mirror": options["mirror"] or None,
         "mirror_key": path_or_none(options["mirror_key"]),
+        "proxy": options["proxy"] or None,
         "output": Path(options["output"]),
         "rebuild": options.get("rebuild", False),
         "offline": options.get("offline", False),
@@ -138,6 +141,7 @@ def build(
     size: str = "",
     mirror: str = "",
     mirror_key: str = "",
+    proxy: str = "",
     output: str = "output",
     hostname: str = "",
     admin: str = "",
@@ -176,6 +180,7 @@ def plan(
     size: str = "",
     mirror: str = "",
     mirror_key: str = "",
+    proxy: str = "",
     output: str = "output",
     hostname: str = "",
     admin: str = "",
@@ -197,16 +202,13 @@ def plan(
 @command
 def distros(c: Context, json: bool = False) -> None:
     """List the distributions and releases that there are recipes for."""
-    from distros import all_recipes
+    from distros import all_recipes, lifetime
 
-    recipes = list(all_recipes())
+    today = datetime.now(UTC).date()
     if json:
-        fields = ("distro", "release", "codename", "title", "arch", "default", "end_of_support")
-        say_json({"distros": [{name: getattr(recipe, name) for name in fields} for recipe in recipes]})
-        return
-    for one in recipes:
-        mark = "  (default)" if one.default else ""
-        print(f"{one.distro:12} {one.release:8} {one.arch:8} {one.title}, supported until {one.end_of_support}{mark}")
+        say_json({"distros": [lifetime.entry(recipe, today) for recipe in all_recipes()]})
+    else:
+        print(*lifetime.catalogue(all_recipes(), today), sep="\n")
 
 
 @task(auto_shortflags=False, help={"image": IMAGE, "json": JSON})

@@ -40,6 +40,7 @@ def repositories(release: str) -> tuple[Repository, ...]:
     return (*main, extras)
 
 
+WITHHELD = enterprise.WITHHELD
 RECIPES = enterprise.recipes(
     enterprise.Distribution(
         name="centos",

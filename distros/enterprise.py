@@ -52,6 +52,11 @@ class Distribution:
 
 NEWEST = "10"
 
+WITHHELD = {
+    "8": "its package database is Berkeley DB (bdb), which the rpm that builds images today can no longer write",
+}
+"""Releases that are not offered, with the reason."""
+
 DRACUT = TextFile(
     # The kernels of later updates need the drivers as well, on whatever machine they are installed.
     "/etc/dracut.conf.d/azure.conf",

@@ -40,6 +40,7 @@ def kernels(release: str) -> dict[str, Kernel]:
     }
 
 
+WITHHELD = enterprise.WITHHELD
 RECIPES = enterprise.recipes(
     enterprise.Distribution(
         name="oracle",

@@ -36,6 +36,7 @@ def repositories(release: str) -> tuple[Repository, ...]:
     )
 
 
+WITHHELD = enterprise.WITHHELD
 RECIPES = enterprise.recipes(
     enterprise.Distribution(
         name="rhel",
