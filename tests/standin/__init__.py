@@ -65,6 +65,9 @@ class Standin:
 class Maker(Protocol):
     """What a kind's module holds."""
 
+    SOURCES: tuple[str, ...]
+    """The modules of this package that decide what it makes: without them it would be made anew at each change."""
+
     def make(self, recipe: Recipe, folder: Path, progress: Progress) -> Standin:
         """Fill the folder, which is there and empty; leaves nothing else behind."""
 
@@ -84,7 +87,8 @@ def maker(recipe: Recipe) -> Maker:
 def standin(recipe: Recipe, progress: Progress, *, offline: bool = False) -> Standin:
     """The stand-in for a recipe, from the cache where it was made of the same packages by the same code."""
     makes = maker(recipe)
-    folder = cache.folder() / "standins" / f"{recipe.name}-{recipe.arch}-{_key(recipe, offline=offline)}"
+    name = f"{recipe.name}-{recipe.arch}-{_key(recipe, makes.SOURCES, offline=offline)}"
+    folder = cache.folder() / "standins" / name
     with cache.locked(f"standin-{folder.name}", waiting=progress.note):
         if not folder.is_dir():
             fresh = folder.with_suffix(".partial")
@@ -95,8 +99,8 @@ def standin(recipe: Recipe, progress: Progress, *, offline: bool = False) -> Sta
     return makes.load(recipe, folder)
 
 
-def _key(recipe: Recipe, *, offline: bool) -> str:
+def _key(recipe: Recipe, sources: tuple[str, ...], *, offline: bool) -> str:
     """What names a stand-in: the recipe, the packages that it is made of, and the code that makes it."""
     states = [state.sha256 for state in releases(MADE_FROM, offline=offline)]
-    code = [file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py"))]
+    code = [(Path(__file__).parent / f"{module}.py").read_bytes() for module in sources]
     return hashlib.sha256(repr((recipe, states, code)).encode()).hexdigest()[:16]

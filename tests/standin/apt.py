@@ -28,6 +28,7 @@ from tests.standin.debs import Made
 from tests.standin.key import SigningKey
 from tests.standin.report import Invented
 
+SOURCES = ("apt", "debs", "key", "ubuntu")
 BASE = "Debian 13 (trixie)"
 MAKERS = ("apt-utils", "gpg", "gpg-agent", "gpgconf")
 """Packages of the tools tree besides those that every tools tree has."""
