@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from build.errors import CallerError
-from build.families import apt
+from build.families import apt, dnf
 from build.families.source import Sources
 from build.workspace import Workspace
 from distros.recipe import Recipe
@@ -66,7 +66,7 @@ class Family(Protocol):
         """Name, version and architecture of every package in the workspace's tree, sorted."""
 
 
-FAMILIES: Mapping[str, Family] = {"apt": apt}
+FAMILIES: Mapping[str, Family] = {"apt": apt, "dnf": dnf}
 
 
 def family(recipe: Recipe) -> Family:

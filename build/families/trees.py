@@ -8,6 +8,8 @@ from build import cache
 from build.command import run
 from build.workspace import Workspace
 
+MOUNTED = ("dev", "proc", "sys")
+"""Folders that are another thing on each way to build: an archive leaves them out, and every tree gets them new."""
 WHOLE = ("--xattrs", "--xattrs-include=*", "--numeric-owner")
 
 
@@ -34,8 +36,9 @@ def pack(work: Workspace, tar: Path) -> None:
     """Write the workspace's tree into an archive: names sorted, times no later than the source date."""
     clamped = ("--sort=name", "--clamp-mtime", f"--mtime=@{work.epoch}", "--format=pax")
     stable = "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime"
-    words = ("tar", "--create", *WHOLE, *clamped, stable, "--zstd", f"--file={tar}", f"--directory={work.tree}", ".")
-    run(*words, log=work.log)
+    without = tuple(f"--exclude=./{name}" for name in MOUNTED)
+    target = ("--zstd", f"--file={tar}", f"--directory={work.tree}")
+    run("tar", "--create", *WHOLE, *clamped, stable, *without, *target, ".", log=work.log)
 
 
 def unpack(work: Workspace, tar: Path) -> None:
@@ -45,6 +48,6 @@ def unpack(work: Workspace, tar: Path) -> None:
     work.tree.chmod(0o755)
     words = ("tar", "--extract", *WHOLE, "--same-permissions", "--zstd", f"--file={tar}", f"--directory={work.tree}")
     run(*words, log=work.log)
-    for name in ("dev", "proc", "sys", "run", "tmp"):
+    for name in (*MOUNTED, "run", "tmp"):
         (work.tree / name).mkdir(exist_ok=True)
     (work.tree / "tmp").chmod(0o1777)
