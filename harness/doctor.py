@@ -11,7 +11,8 @@ from pathlib import Path
 
 from build.command import run, search_path
 from build.errors import KilnError
-from distros import all_recipes
+from distros import Recipe, all_recipes
+from distros.debian import TOOLS
 from distros.recipe import Archive, Repository
 
 PACKAGES = Path(__file__).resolve().parent.parent / "system-packages"
@@ -23,6 +24,11 @@ ENOUGH_SPACE = 6 << 30
 """Bytes that a tools tree, a package cache, a cached tree and an image take together, rounded up."""
 PATIENCE = 5.0
 """Seconds that an archive gets to answer."""
+SUBSCRIBERS = {
+    "entitlement": "who give --entitlement DIR or --mirror URL",
+    "scc": "who give --scc-credentials or --rmt",
+}
+WAYS_ON = "build --proxy URL or --mirror URL"
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def examine(output: Path) -> list[Finding]:
     programs = examine_programs(read_packages(PACKAGES))
     rights = [examine_namespaces(), examine_sandbox(), examine_subordinate_ids(), examine_tun(), examine_accelerator()]
     space = examine_space({"cache": cache_folder(), "output": output})
-    return [*programs, *rights, *space, *examine_archives(release_files())]
+    return [*programs, *rights, *space, *examine_archives(all_recipes())]
 
 
 def able(findings: Iterable[Finding]) -> bool:
@@ -185,33 +191,58 @@ def examine_space(folders: dict[str, Path]) -> Iterator[Finding]:
         yield Finding(f"room for {name}", not remedy, detail, remedy, "build")
 
 
-def release_files() -> list[str]:
-    """The addresses of the files that stand for the state of every recipe's archives, each once."""
-    return sorted({address for recipe in all_recipes() for one in recipe.archives for address in addresses_of(one)})
+def examine_archives(recipes: Iterable[Recipe], answer: Callable[[str], None] | None = None) -> list[Finding]:
+    """Whether the archive of each release answers, and that of the tools, which every build needs; all asked at once.
+
+    A release's archive is advice: whoever builds another one, or from a mirror, does without.
+    """
+    ask = answer or fetch_head
+    tools = Place("the tools tree (debian)", addresses_of(TOOLS, "x86_64"), needed_for="build")
+    with ThreadPoolExecutor(max_workers=32) as pool:
+        return list(pool.map(lambda place: examine_place(place, ask), (tools, *places(recipes))))
 
 
-def addresses_of(archive: Archive | Repository) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Place:
+    """Addresses that stand for the state of what `name` comes from; `access` is what it asks of whoever comes."""
+
+    name: str
+    addresses: tuple[str, ...]
+    access: str = ""
+    needed_for: str = ""
+
+
+def places(recipes: Iterable[Recipe]) -> Iterator[Place]:
+    """One for each release, whatever its architectures: they are in one archive, or beside each other."""
+    first: dict[str, Recipe] = {}
+    for one in recipes:
+        first.setdefault(one.name, one)
+    for recipe in first.values():
+        addresses = [address for one in recipe.archives for address in addresses_of(one, recipe.arch)]
+        addresses += [recipe.image.version or recipe.image.url] if recipe.image else []
+        access = next((one.access for one in recipe.archives if isinstance(one, Repository)), "")
+        yield Place(recipe.name, tuple(addresses), access)
+
+
+def addresses_of(archive: Archive | Repository, arch: str) -> tuple[str, ...]:
     """Where an archive's signed state can be had."""
     if isinstance(archive, Archive):
         return tuple(f"{archive.url}/dists/{suite}/InRelease" for suite in archive.suites)
-    return (f"{archive.url}/repodata/repomd.xml",)
+    return (f"{archive.url.replace('{arch}', arch)}/repodata/repomd.xml",)
 
 
-def examine_archives(addresses: Iterable[str], answer: Callable[[str], None] | None = None) -> list[Finding]:
-    """Whether each of these release files can be had, all asked at once."""
-    ask = answer or fetch_head
-
-    def examine_one(address: str) -> Finding:
-        topic = f"archive {address.removesuffix('/InRelease')}"
+def examine_place(place: Place, ask: Callable[[str], None]) -> Finding:
+    """Whether each of its addresses answers. What is for subscribers alone is not asked: it would refuse."""
+    topic = f"archive of {place.name}"
+    if place.access:
+        return Finding(topic, True, f"not asked: it is for subscribers, {SUBSCRIBERS[place.access]}")
+    for address in place.addresses:
         try:
             ask(address)
         except (OSError, ValueError) as refusal:
-            remedy = "look at the network and at http_proxy, or name a mirror: build --mirror URL"
-            return Finding(topic, False, f"does not answer: {refusal}", remedy, "build")
-        return Finding(topic, True, "answers")
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(examine_one, addresses))
+            remedy = f"look at the network, or name a proxy or a mirror: {WAYS_ON}"
+            return Finding(topic, False, f"{address} does not answer: {refusal}", remedy, place.needed_for)
+    return Finding(topic, True, "answers")
 
 
 def fetch_head(address: str) -> None:
