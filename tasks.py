@@ -340,6 +340,41 @@ def clean(c: Context, images: bool = False, output: str = "output") -> None:
         print(f"removed {path}")
 
 
+@task(
+    auto_shortflags=False,
+    help={
+        "kind": "what it looks like: apt, el, suse or flatcar",
+        "distro": "whose mirror it stands in for (default: one of that kind)",
+        "release": BUILD_HELP["release"],
+        "arch": BUILD_HELP["arch"],
+        "output": "the folder to make it in, or where it was made before (default: the cache)",
+        "port": "where it is served on 127.0.0.1",
+        "serve": "serve it until Ctrl-C, as the build command that is printed expects",
+    },
+)
+@command
+def standin(
+    c: Context,
+    kind: str,
+    distro: str = "",
+    release: str = "",
+    arch: str = "x86_64",
+    output: str = "",
+    port: int = 8765,
+    serve: bool = False,
+) -> None:
+    """Make a signed mirror of Debian's packages in the shape of a distribution's own, to test or try builds with."""
+    one_of("arch", arch, ("x86_64", "aarch64"))
+    from build.progress import Progress
+    from tests.standin import command as standins
+
+    request = standins.StandinRequest(kind, distro or None, release or None, arch, path_or_none(output), port)
+    made = standins.make(request, Progress())
+    print(*standins.lines(made, request), sep="\n", flush=True)
+    if serve:
+        standins.serve(made, request)
+
+
 @task(auto_shortflags=False)
 @command
 def lint(c: Context) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-TASKS = ("build", "verify", "boot", "inspect", "distros", "plan", "doctor", "clean", "lint", "test")
+TASKS = ("build", "verify", "boot", "inspect", "distros", "plan", "doctor", "clean", "standin", "lint", "test")
 
 
 def kiln(*words: str, cwd: Path = PROJECT) -> "subprocess.CompletedProcess[str]":
@@ -58,6 +58,7 @@ def test_explains_every_option(task: str, help_first: bool) -> None:
         (("verify", "image", "--seed", "openstack"), "--seed openstack does not exist"),
         (("boot", "image", "--memory", "lots"), "'lots' is not a size"),
         (("inspect", "no-such-file"), "no-such-file is not an image"),
+        (("standin", "deb"), "there is no stand-in of the kind 'deb'"),
     ],
 )
 def test_ends_with_2_and_a_hint_for_what_cannot_be_understood(words: tuple[str, ...], what: str) -> None:

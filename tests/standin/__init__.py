@@ -25,7 +25,9 @@ from tests.standin.key import SigningKey
 from tests.standin.report import Invented
 
 KINDS: Mapping[str, str] = {"apt": "apt", "dnf": "el", "zypper": "suse", "flatcar": "flatcar"}
-"""The module of this package that makes the stand-in of a family's recipe."""
+"""The module of this package that makes the stand-in of a family's recipe; its name is the kind's."""
+FIRST = {"apt": "ubuntu", "el": "almalinux", "suse": "opensuse", "flatcar": "flatcar"}
+"""The distribution whose stand-in is made where the caller names the kind alone."""
 MADE_FROM = (TOOLS,)
 """The archives whose state decides what a stand-in's packages are."""
 
