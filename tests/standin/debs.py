@@ -25,8 +25,8 @@ NAME = re.compile(r"^Package: .*$", re.MULTILINE)
 RELATIONS = re.compile(r"^(Conflicts|Replaces|Provides|Breaks): .*\n", re.MULTILINE)
 VERSION = re.compile(r"^Version: (.*)$", re.MULTILINE)
 
-Change = Callable[[Path, Path], None]
-"""Alters an unpacked package (control files in DEBIAN/); the second folder holds the files of its `besides`."""
+Change = Callable[[Path], None]
+"""Alters an unpacked package, whose control files lie in DEBIAN/."""
 
 
 @dataclass(frozen=True)
@@ -57,39 +57,26 @@ class Made:
 
 @dataclass(frozen=True)
 class Repacked:
-    """The package `source` under the name `name`, altered; `why` says for the report what was done.
-
-    `besides` are packages whose files `change` may take.
-    """
+    """The package `source` under the name `name`, altered; `why` says for the report what was done."""
 
     name: str
     source: str
     change: Change
     why: str
-    besides: tuple[str, ...] = ()
 
     def build(self, work: Workspace, pool: Path, target: Path) -> bool:
         """Put it into the folder `target`; returns False where the pool lacks its source."""
-        found = find(pool, self.source)
+        found = sorted(pool.glob(f"{self.source}_*.deb"))
         if not found:
             return False
-        tree, others = work.file("package"), work.file("besides")
-        others.mkdir()
-        work.tool("dpkg-deb", "--raw-extract", found, tree)
-        for name in self.besides:
-            if other := find(pool, name):
-                work.tool("dpkg-deb", "--extract", other, others)
+        tree = work.file("package")
+        work.tool("dpkg-deb", "--raw-extract", found[-1], tree)
         control = tree / "DEBIAN" / "control"
         control.write_text(renamed(control.read_text(), self.name))
-        self.change(tree, others)
+        self.change(tree)
         work.tool("dpkg-deb", *PACKING, "--build", tree, target)
-        work.tool("rm", "-r", tree, others)
+        work.tool("rm", "-r", tree)
         return True
-
-
-def find(pool: Path, name: str) -> Path | None:
-    """The file of that package."""
-    return next(iter(sorted(pool.glob(f"{name}_*.deb"))), None)
 
 
 def renamed(control: str, name: str) -> str:

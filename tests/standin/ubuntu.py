@@ -80,15 +80,14 @@ def repacked(recipe: Recipe) -> tuple[Repacked, ...]:
     """Debian's packages, changed to what Kiln finds in Ubuntu's."""
     dpkg, cpu = DPKG_NAMES[recipe.arch], UEFI_NAMES[recipe.arch]
 
-    def release(tree: Path, others: Path) -> None:
+    def release(tree: Path) -> None:
         (tree / "usr/lib/os-release").write_text(os_release(recipe))
 
-    def shim(tree: Path, others: Path) -> None:
+    def shim(tree: Path) -> None:
         folder = tree / "usr/lib/shim"
         shutil.copy(folder / f"shim{cpu}.efi.signed", folder / f"shim{cpu}.efi.signed.latest")
-        shutil.copy(others / f"usr/lib/shim/mm{cpu}.efi.signed", folder / f"mm{cpu}.efi")
 
-    def grub(tree: Path, others: Path) -> None:
+    def grub(tree: Path) -> None:
         (loader,) = tree.glob(f"usr/lib/grub/*-signed/grub{cpu}.efi.signed")
         content = loader.read_bytes()
         assert b"/EFI/debian" in content
@@ -101,10 +100,7 @@ def repacked(recipe: Recipe) -> tuple[Repacked, ...]:
         Repacked("base-files", "base-files", release, "the release's name"),
         Repacked("walinuxagent", "waagent", _agent, "Ubuntu's name"),
         Repacked("cloud-init", "cloud-init", _cloud_init, "distribution and user are ubuntu"),
-        Repacked(
-            *("shim-signed", "shim-signed", shim, "Ubuntu's paths"),
-            besides=(f"shim-helpers-{dpkg}-signed",),
-        ),
+        Repacked("shim-signed", "shim-signed", shim, "Ubuntu's name for the loader"),
         Repacked(
             *(f"grub-efi-{dpkg}-signed", f"grub-efi-{dpkg}-signed", grub),
             "it looks in /EFI/ubuntu, which its signature does not survive; it needs grub-efi or grub-pc",
@@ -112,12 +108,12 @@ def repacked(recipe: Recipe) -> tuple[Repacked, ...]:
     )
 
 
-def _agent(tree: Path, others: Path) -> None:
+def _agent(tree: Path) -> None:
     for script in (tree / "DEBIAN").glob("p*"):
         script.write_text(script.read_text().replace("-p waagent", "-p walinuxagent"))
 
 
-def _cloud_init(tree: Path, others: Path) -> None:
+def _cloud_init(tree: Path) -> None:
     file = tree / "etc/cloud/cloud.cfg"
     file.write_text(
         file.read_text().replace("distro: debian", "distro: ubuntu").replace("name: debian", "name: ubuntu")
