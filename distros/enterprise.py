@@ -48,6 +48,7 @@ class Distribution:
     files: tuple[TextFile, ...] = ()
     services: tuple[str, ...] = ()
     codenames: Mapping[str, str] = field(default_factory=dict)
+    os_ids: tuple[str, ...] = ()
 
 
 NEWEST = "10"
@@ -293,6 +294,7 @@ def _recipe(distribution: Distribution, release: str, arch: str) -> Recipe:
         default=release == NEWEST,
         end_of_support=distribution.ends[release],
         proven="stand-in",
+        os_ids=distribution.os_ids,
         archives=distribution.repositories(release),
         packages=(
             *PACKAGES,

@@ -55,6 +55,7 @@ def leap(arch: str) -> Recipe:
         default=True,
         end_of_support="2027-10-31",
         proven="stand-in",
+        os_ids=("opensuse-leap",),
         archives=leap_repositories(),
         packages=(
             *suse.PACKAGES,
@@ -89,6 +90,7 @@ def tumbleweed(arch: str) -> Recipe:
         title="openSUSE Tumbleweed",
         default=False,
         end_of_support="",
+        os_ids=("opensuse-tumbleweed",),
         archives=tumbleweed_repositories(arch),
         packages=(
             *suse.PACKAGES,

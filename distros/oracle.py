@@ -47,6 +47,7 @@ RECIPES = enterprise.recipes(
         title="Oracle Linux",
         # Oracle's GRUB and shim keep RHEL's folder.
         vendor="redhat",
+        os_ids=("ol",),
         repositories=repositories,
         ends={"9": "2032-06-30", "10": "2035-06-30"},
         packages=("oraclelinux-release",),

@@ -5,33 +5,18 @@ from itertools import combinations, product
 
 import pytest
 
-from build.archive import Release
-from build.plan import BuildPlan, Choices, ids, image_name, plan
-from distros import Recipe, all_recipes
+from build.plan import BuildPlan, ids, image_name, plan
 from distros.recipe import KINDS, PROVISIONERS
+from tests.build.plans import BUILDABLE, EPOCH, GIB, choices, states
 
-RECIPES = {recipe.name: recipe for recipe in all_recipes()}
-EPOCH = 1_700_000_000
-GIB = 1 << 30
-
-
-def releases(recipe: Recipe, digest: str = "a" * 64) -> tuple[Release, ...]:
-    return tuple(
-        Release(archive.url, suite, archive.components, archive.keyring, digest, EPOCH)
-        for archive in recipe.archives
-        for suite in archive.suites
-    )
-
-
-def choices(generation: str = "both", kind: str = "generalized", provisioner: str = "cloud-init") -> Choices:
-    identity = ("web-1", "operator", "ssh-ed25519 AAAA me") if kind == "specialized" else ()
-    return Choices(generation, kind, provisioner, "", 30 * GIB, *identity)
+RECIPES = {recipe.name: recipe for recipe in BUILDABLE if recipe.arch == "x86_64"}
 
 
 def planned(
     name: str = "debian-13", generation: str = "both", kind: str = "generalized", by: str = "cloud-init"
 ) -> BuildPlan:
-    return plan(RECIPES[name], choices(generation, kind, by), releases(RECIPES[name]), EPOCH)
+    recipe = RECIPES[name]
+    return plan(recipe, choices(generation, kind, by, next(iter(recipe.kernels))), states(recipe), EPOCH)
 
 
 def titles(build: BuildPlan) -> list[str]:
@@ -107,7 +92,7 @@ def test_describes_every_step_of_every_variant_in_a_short_title(variant: tuple[s
 
 
 def test_names_every_variant_differently() -> None:
-    names = {image_name(RECIPES[name], choices(*variant)) for name, *variant in EVERY}
+    names = {image_name(RECIPES[name], choices(*rest, next(iter(RECIPES[name].kernels)))) for name, *rest in EVERY}
     assert len(names) == len(EVERY)
 
 
@@ -140,12 +125,12 @@ def test_changes_every_id_from_the_changed_step_on() -> None:
 
 def test_has_another_id_for_whatever_changes_the_image() -> None:
     recipe, plain = RECIPES["debian-13"], choices()
-    state = releases(recipe)
+    state = states(recipe)
     named = choices(kind="specialized")
     builds = [
         plan(recipe, plain, state, EPOCH),
         plan(recipe, plain, state, EPOCH + 1),
-        plan(recipe, plain, releases(recipe, "b" * 64), EPOCH),
+        plan(recipe, plain, states(recipe, "b" * 64), EPOCH),
         plan(recipe, replace(plain, size=31 * GIB), state, EPOCH),
         plan(recipe, named, state, EPOCH),
         plan(recipe, replace(named, hostname="web-2"), state, EPOCH),
