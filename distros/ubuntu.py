@@ -100,7 +100,12 @@ apt:
 """,
 )
 
-DRIVERS = ("hv_vmbus", "hv_storvsc", "hv_netvsc", "pci_hyperv", "nvme")
+DRIVERS = ("hv_vmbus", "hv_storvsc", "hv_netvsc", "hyperv_keyboard", "pci_hyperv", "nvme")
+DRACUT = TextFile(
+    # The kernels of later updates need the drivers as well, on whatever machine they are installed.
+    "/etc/dracut.conf.d/azure.conf",
+    f'hostonly="no"\nadd_drivers+=" {" ".join(DRIVERS)} "\n',
+)
 
 SHIM = "/usr/lib/shim/shimx64.efi.signed.latest"
 """The file that Microsoft signed. What lies beside it without `.latest` is a link of the system of alternatives."""
@@ -259,7 +264,7 @@ RESOLUTE = replace(
     ),
     # The kernel that the release came with is the newest one still.
     kernels={"": Kernel(("linux-azure",))},
-    early_files=(),
+    early_files=(DRACUT,),
     files=(
         sources("resolute"),
         *(file for file in NOBLE.files[1:] if file not in (azure.PTP_LINK, azure.UNMANAGED_SRIOV)),
