@@ -40,12 +40,31 @@ def test_finds_a_release_by_number_or_name_and_the_newest_without(release: str |
         (("debian", "7", "x86_64"), "no recipe for debian '7'", "12, 13"),
         (("debian", "", "x86_64"), "no recipe for debian ''", "12, 13"),
         (("debian", "13", "riscv64"), "no recipe for riscv64", "x86_64"),
+        (("almalinux", "", "x86_64"), "no recipe for almalinux ''", "9, 10"),
+        (("almalinux", "8", "x86_64"), "almalinux 8 is not offered: its package database is Berkeley DB", "9, 10"),
+        (("rhel", "8.10", "aarch64"), "rhel 8.10 is not offered", "9, 10"),
     ],
 )
 def test_names_what_exists_instead(wanted: tuple[str, str | None, str], message: str, hint: str) -> None:
     with pytest.raises(CallerError, match=message) as refusal:
         find_recipe(*wanted)
     assert hint in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("distro", "release", "name"),
+    [
+        ("sles", "15.7", "sles-15.7"),
+        ("sles", "15-SP7", "sles-15.7"),
+        ("sles", "15-sp7", "sles-15.7"),
+        ("opensuse", None, "opensuse-16.0"),
+        ("opensuse", "leap-16.0", "opensuse-16.0"),
+        ("opensuse", "Tumbleweed", "opensuse-tumbleweed"),
+        ("centos", "9-stream", "centos-9"),
+    ],
+)
+def test_finds_a_release_by_every_word_for_it(distro: str, release: str | None, name: str) -> None:
+    assert find_recipe(distro, release, "aarch64").name == name
 
 
 def test_takes_the_recipes_size_unless_another_is_given() -> None:
