@@ -106,6 +106,19 @@ class StageEsp:
 
 
 @dataclass(frozen=True)
+class ClearMountPoint:
+    """What packages put below the ESP's mount point goes: the ESP has it, and would hide it."""
+
+    def describe(self) -> str:
+        """What a plan shows."""
+        return "Take out of the tree what the EFI system partition holds"
+
+    def run(self, work: Workspace) -> None:
+        """Comes after the loaders were put together. Without an ESP they are of no use."""
+        work.empty("/boot/efi")
+
+
+@dataclass(frozen=True)
 class FillEsp:
     """The EFI system partition: signed loaders on the removable path, which Azure starts, and in their own folder."""
 

@@ -1,16 +1,17 @@
 """The end of a build: the footer, the digest, the manifest, and the folder under its final name."""
 
 import os
-import re
 import shutil
 import uuid
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from build import sbom
 from build.command import run
 from build.digest import content_digest
 from build.families import family
+from build.initramfs import chosen_kernel
 from build.layout import NAMESPACE
 from build.manifest import DISK, Manifest, Package
 from build.order import Order
@@ -47,7 +48,7 @@ def deliver(order: Order, work: Workspace, durations: dict[str, float], log: Pat
         digest=digest,
         plan_id=todo.id,
         source_date_epoch=todo.epoch,
-        kernel=kernel_version(work),
+        kernel=chosen_kernel(work, recipe.kernels[choices.kernel].marks),
         root_uuid=todo.layout.root_uuid,
         cmdline=" ".join(recipe.cmdline),
         sizes=_sizes(work.disk, todo.layout.size),
@@ -57,19 +58,14 @@ def deliver(order: Order, work: Workspace, durations: dict[str, float], log: Pat
         durations=durations,
         tools=_versions(work),
         normalized=tuple(path for pattern in recipe.normalized for path in work.glob(pattern)),
-        warnings=lifetime.warnings(recipe, datetime.now(UTC).date()),
+        warnings=(*lifetime.warnings(recipe, datetime.now(UTC).date()), *work.warnings()),
     )
     with fresh_folder(folder) as fresh:
         manifest.save(fresh)
+        sbom.write(_bill(order, work, manifest), fresh)
         shutil.copyfile(log, fresh / "build.log")
         place(work.disk, fresh / DISK)
         put(fresh, folder)
-
-
-def kernel_version(work: Workspace) -> str:
-    """The version of the newest kernel in the tree, as its file's name has it."""
-    versions = [path.rsplit("vmlinuz-", 1)[1] for path in work.glob("/boot/vmlinuz-*")]
-    return max(versions, key=lambda version: [int(part) for part in re.findall(r"\d+", version)])
 
 
 def _sizes(disk: Path, virtual: int) -> dict[str, int]:
@@ -80,3 +76,23 @@ def _versions(work: Workspace) -> dict[str, str]:
     """First lines of what the tools say of themselves."""
     found = {name: run(*argv).stdout.splitlines()[0] for name, argv in TOOLS.items()}
     return found | {name: work.tool(*argv).stdout.splitlines()[0] for name, argv in TOOLS_TREE.items()}
+
+
+def _bill(order: Order, work: Workspace, manifest: Manifest) -> Bill:
+    found = components(work, order.recipe.rpm, _digests(order, manifest))
+    title = order.recipe.title
+    return Bill(manifest.name, title, manifest.digest, manifest.source_date_epoch, distribution(work), found)
+
+
+def _digests(order: Order, manifest: Manifest) -> dict[tuple[str, str, str], str]:
+    """The digests of the packages' files by name, version and architecture, as far as anything here tells them."""
+    installed = tuple((one.name, one.version, one.arch) for one in manifest.packages)
+    try:
+        packages = order.lock.packages if order.lock else _listed(order, installed)
+    except (CallerError, MachineError):  # a family without such lists, or packages of an image that was built on
+        return {}
+    return {(one.name, one.version, one.arch): one.sha256 for one in packages}
+
+
+def _listed(order: Order, installed: tuple[tuple[str, str, str], ...]) -> tuple[LockedPackage, ...]:
+    return lockable(order.recipe).lock_packages(cache.folder(), order.states, installed)

@@ -52,6 +52,14 @@ CORE_MODULES = ("biosdisk", "ext2", "search_fs_uuid", "normal")
 UNSUITABLE = "fdt.lst"
 
 
+ESP_FOLDER = "/boot/efi/"
+
+
+def keeps_loaders_on_esp(grub: Grub) -> bool:
+    """Whether packages bring the loaders below the ESP's mount point: what lies there is on the ESP alone then."""
+    return any(source.startswith(ESP_FOLDER) for source, _ in grub.loaders)
+
+
 @dataclass(frozen=True)
 class ConfigureGrub:
     """Write GRUB's defaults and let the image's own grub-mkconfig make grub.cfg from them."""

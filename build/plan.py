@@ -13,13 +13,16 @@ from typing import Protocol
 
 from build.archive import Release
 from build.base import Base, UnpackBase
+from build.bls import WriteMenu
 from build.configure import AddAdministrator, EnableServices, NameMachine, Seal, SetAgentOptions, WriteFiles
 from build.families import State, family
-from build.filesystems import FillEsp, FillRoot, PartitionDisk, StageEsp, WriteFstab
-from build.grub import ConfigureGrub, InstallBiosModules, WriteBiosLoader
+from build.filesystems import ClearMountPoint, FillEsp, FillRoot, PartitionDisk, StageEsp, WriteFstab
+from build.grub import ConfigureGrub, InstallBiosModules, WriteBiosLoader, keeps_loaders_on_esp
+from build.initramfs import MakeInitramfs
 from build.layout import Layout, lay_out
+from build.selinux import ComputeLabels, WriteLabels
 from build.workspace import Workspace
-from distros.recipe import Provisioning, Recipe, TextFile
+from distros.recipe import Grub, Provisioning, Recipe, TextFile
 
 GENERATIONS = {"1": (1,), "2": (2,), "both": (1, 2)}
 
@@ -96,9 +99,16 @@ def _code() -> str:
 
 
 def plan(
-    recipe: Recipe, choices: Choices, states: tuple[State, ...], epoch: int, tools: Release | None = None
+    recipe: Recipe,
+    choices: Choices,
+    states: tuple[State, ...],
+    epoch: int,
+    tools: Release | None = None,
+    first: Step | None = None,
 ) -> BuildPlan:
     """The whole build, in the order in which it happens. `tools` is the state of the archive that the tools come from.
+
+    `first` makes the tree in place of what the recipe's family does with the states, as a lock's step.
 
     Raises CallerError where the size does not fit.
     """
@@ -106,17 +116,21 @@ def plan(
     image = image_name(recipe, choices)
     layout = lay_out(image, choices.generation, choices.size, recipe.esp_mib, recipe.arch)
     steps = (
-        *_tree(recipe, choices, states, tools),
+        *((first,) if first else _tree(recipe, choices, states, tools)),
         *_configuration(recipe, choices),
+        *_initramfs(recipe, choices),
         WriteFstab(layout),
-        ConfigureGrub(recipe.grub, _with_cmdline(recipe), layout),
+        _menu(recipe, recipe.grub, choices, layout),
         *((InstallBiosModules(recipe.grub, layout),) if layout.boots_bios else ()),
         *_administrator(recipe, choices),
         Seal(),
         *((NameMachine(choices.hostname),) if choices.hostname else ()),
         *((StageEsp(layout, recipe.grub),) if layout.esp else ()),
+        *((ClearMountPoint(),) if keeps_loaders_on_esp(recipe.grub) else ()),
+        *((ComputeLabels(recipe.selinux),) if recipe.selinux else ()),
         PartitionDisk(layout),
         FillRoot(layout, recipe.ext4_features),
+        *((WriteLabels(layout),) if recipe.selinux else ()),
         *((FillEsp(layout),) if layout.esp else ()),
         *((WriteBiosLoader(layout),) if layout.boots_bios else ()),
     )
@@ -125,7 +139,7 @@ def plan(
 
 def _tree(recipe: Recipe, choices: Choices, states: tuple[State, ...], tools: Release | None) -> tuple[Step, ...]:
     """The steps that make the tree: of packages, or of an image's files and what they lack."""
-    names = _package_names(recipe, choices)
+    names = package_names(recipe, choices)
     if not choices.base:
         return (family(recipe).packages(recipe, names, states),)
     assert tools
@@ -134,7 +148,8 @@ def _tree(recipe: Recipe, choices: Choices, states: tuple[State, ...], tools: Re
     return (unpack, family(recipe).additions(recipe, names, states))
 
 
-def _package_names(recipe: Recipe, choices: Choices) -> tuple[str, ...]:
+def package_names(recipe: Recipe, choices: Choices) -> tuple[str, ...]:
+    """The packages that an image asks for by name."""
     return (
         *recipe.kernels[choices.kernel].packages,
         *recipe.packages,
@@ -155,6 +170,22 @@ def _configuration(recipe: Recipe, choices: Choices) -> tuple[Step, ...]:
         *((SetAgentOptions(tuple(settings.items())),) if has_agent else ()),
         EnableServices(tuple(services)),
     )
+
+
+def _initramfs(recipe: Recipe, choices: Choices) -> tuple[Step, ...]:
+    """Where packages' own scripts do not make it."""
+    made = recipe.initramfs
+    if made is None or made.tool != "dracut":
+        return ()
+    return (MakeInitramfs(made, recipe.kernels[choices.kernel].marks),)
+
+
+def _menu(recipe: Recipe, grub: Grub, choices: Choices, layout: Layout) -> Step:
+    if grub.menu != "bls":
+        return ConfigureGrub(grub, _with_cmdline(recipe), layout)
+    assert recipe.initramfs
+    marks = recipe.kernels[choices.kernel].marks
+    return WriteMenu(grub, _with_cmdline(recipe), recipe.cmdline, recipe.initramfs, marks, layout)
 
 
 def _parts(recipe: Recipe, choices: Choices) -> tuple[Provisioning, ...]:

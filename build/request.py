@@ -28,6 +28,7 @@ class BuildRequest:
     size: int | None = None
     mirror: str | None = None
     mirror_key: Path | None = None
+    entitlement: Path | None = None
     output: Path = Path("output")
     rebuild: bool = False
     offline: bool = False
@@ -36,6 +37,8 @@ class BuildRequest:
     ssh_key: Path | None = None
     arch: str = "x86_64"
     kernel: str | None = None
+    lock: Path | None = None
+    write_lock: Path | None = None
     proxy: str | None = field(default=None, repr=False)
 
 
@@ -76,6 +79,8 @@ def choose(recipe: Recipe, request: BuildRequest) -> Choices:
     _offered(recipe.name, "--kernel", kernel, tuple(recipe.kernels))
     if request.mirror is not None and not MIRROR.fullmatch(request.mirror):
         raise CallerError(f"{request.mirror!r} is no mirror", "give a URL that begins with http:// or https://")
+    if request.entitlement and all(getattr(one, "access", "") != "entitlement" for one in recipe.archives):
+        raise CallerError(f"{recipe.name} has no use for --entitlement", "its archives are open to everybody")
     if request.mirror_key and not request.mirror:
         raise CallerError("--mirror-key goes with --mirror", "a distribution's own archive is checked with its own key")
     size = recipe.size if request.size is None else request.size

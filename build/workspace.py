@@ -17,6 +17,7 @@ from build.command import Result, run
 from build.errors import RecipeError
 from build.privileges import can_mount
 
+WARNINGS = "warnings"
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 MOST_LINKS = 40
 """As many as Linux follows in one path (path_resolution(7))."""
@@ -94,6 +95,17 @@ class Workspace:
     def file(self, name: str) -> Path:
         """A file of the build itself, beside the tree."""
         return self.folder / name
+
+    def warn(self, text: str) -> None:
+        """Remember what whoever gets the image must be told: it goes into the manifest and onto the screen."""
+        if text not in self.warnings():
+            with self.file(WARNINGS).open("a") as file:
+                print(text, file=file)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What `warn` was told, in order."""
+        path = self.file(WARNINGS)
+        return tuple(path.read_text().splitlines()) if path.is_file() else ()
 
     def tool(self, *argv: str | Path, text: str | None = None, expect: tuple[int, ...] = (0,)) -> Result:
         """Run a program of the tools tree; paths below the workspace are translated."""

@@ -110,6 +110,11 @@ def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Metadata, ...
     return DnfPackages(recipe.name, states, names, recipe.early_files, recipe.arch, recipe.rpm)
 
 
+def additions(recipe: Recipe, names: tuple[str, ...], states: tuple[Metadata, ...]) -> "DnfAdditions":
+    """The step that adds what a tree that is there already lacks of these packages."""
+    return DnfAdditions(packages(recipe, names, states))
+
+
 @dataclass(frozen=True)
 class DnfPackages:
     """Everything that decides what the tree holds; its digest is the tree's name in the cache."""
@@ -136,10 +141,18 @@ class DnfPackages:
         trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
 
     def _install(self, work: Workspace, fresh: Path) -> None:
+        rpm.fresh_tree(work)
+        self.add(work)
+        trees.pack(work, fresh)
+
+    def add(self, work: Workspace) -> None:
+        """Install into the tree as it is, and leave nothing of dnf's own in it."""
         outside = work.file(OUTSIDE)
         cache.remove(outside)
         outside.mkdir(parents=True)
-        rpm.fresh_tree(work, self.early_files)
+        for file in self.early_files:
+            work.write(file.path, file.text, file.mode)
+        work.remove(FOLDER)
         work.path(FOLDER).symlink_to(f"../{OUTSIDE}")
         settings = rpm.write_settings(work, self.rpm, self.repositories)
         configuration = work.file(rpm.SETTINGS) / "dnf.conf"
@@ -153,7 +166,6 @@ class DnfPackages:
         work.remove(FOLDER)
         cache.remove(outside)
         rpm.clean(work, self.rpm)
-        trees.pack(work, fresh)
 
     def _refresh(self, work: Workspace, configuration: Path, settings: dict[str, str]) -> None:
         """Have the repositories' lists where dnf looks for them: those of the plan's state and no others."""
@@ -224,6 +236,21 @@ class DnfPackages:
         return hashlib.sha256(repr([(one, one.url) for one in self.repositories]).encode()).hexdigest()[:24]
 
 
+@dataclass(frozen=True)
+class DnfAdditions:
+    """Packages onto a tree that is there."""
+
+    packages: DnfPackages
+
+    def describe(self) -> str:
+        """What a plan shows."""
+        return f"Add what the image lacks of {len(self.packages.packages)} packages"
+
+    def run(self, work: Workspace) -> None:
+        """What is there already stays in its version."""
+        self.packages.add(work)
+
+
 def _lists(state: Metadata) -> str:
     """The pattern of dnf's own name for a repository's repomd.xml: it has a digest of the URL at its end."""
     return f"{state.suite}-????????????????/{rpm.REPOMD}"
@@ -279,4 +306,14 @@ def blamed(failure: CommandFailed) -> KilnError:
     return failure
 
 
-__all__ = ["TOOLS", "DnfPackages", "installed", "packages", "read_state", "states", "verify"]
+__all__ = [
+    "TOOLS",
+    "DnfAdditions",
+    "DnfPackages",
+    "additions",
+    "installed",
+    "packages",
+    "read_state",
+    "states",
+    "verify",
+]

@@ -23,7 +23,7 @@ from build.command import CommandFailed, run
 from build.errors import CallerError, KilnError, MachineError, RecipeError
 from build.families.source import Sources
 from build.workspace import Workspace
-from distros.recipe import Recipe, Repository, Rpm, TextFile
+from distros.recipe import Recipe, Repository, Rpm
 
 DATABASE_LEFT = (".rpm.lock", "*-shm", "*-wal", ".dbenv.lock")
 """What programs that use the database leave beside it; a running one makes them anew."""
@@ -403,13 +403,11 @@ def inside_tools(work: Workspace, path: Path) -> str:
     return f"/{path.relative_to(work.tools)}"
 
 
-def fresh_tree(work: Workspace, early_files: Iterable[TextFile]) -> None:
-    """An empty tree with the files that package scripts read; what an attempt that was cut off left goes."""
+def fresh_tree(work: Workspace) -> None:
+    """An empty tree; what an attempt that was cut off left goes."""
     cache.remove(work.tree)
     work.tree.mkdir(parents=True)
     work.tree.chmod(0o755)
-    for file in early_files:
-        work.write(file.path, file.text, file.mode)
 
 
 def clean(work: Workspace, rpm: Rpm) -> None:
