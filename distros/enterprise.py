@@ -189,7 +189,7 @@ PACKAGES = (
 
 OF_RELEASE = {
     # passwd belongs to shadow-utils in 10, which has no gdisk any more: sfdisk knows GPT.
-    "9": ("passwd", "gdisk", "initscripts-rename-device"),
+    "9": ("passwd", "gdisk"),
     "10": (),
 }
 
@@ -197,6 +197,8 @@ EXCLUDED = (
     # Firmware of hardware that no VM has, and what would make the image one of a particular machine.
     *("dracut-config-rescue", "plymouth", "biosdevname", "iprutils", "microcode_ctl", "linux-firmware"),
     *("alsa-firmware", "alsa-tools-firmware", "ivtv-firmware", "libertas-sd8686-firmware", "iwl*-firmware"),
+    # It renames interfaces while azure-vm-utils sorts them out.
+    "initscripts-rename-device",
     *("NetworkManager-config-server", "rhn*", "usb_modeswitch", "qemu-guest-agent", "open-vm-tools"),
 )
 
