@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from build import archive, cache, confined, keys, proxy, tools
+from build import archive, cache, confined, freshness, keys, locking, proxy, tools
 from build.archive import Release
 from build.errors import CallerError, MachineError
 from build.families import Sources, State, family
@@ -39,18 +39,29 @@ def build(request: BuildRequest, progress: Progress) -> Built:
     with cache.faults_explained(), proxy.through(request.proxy):
         recipe = find_recipe(request.distro, request.release, request.arch)
         choices = choose(recipe, request)
+        if request.write_lock:
+            locking.subject(recipe, choices)
         for warning in _warnings(recipe):
             progress.note(warning)
-        with progress.step("Asking the archives for their state"):
+        with progress.step(
+            "Taking the archives' state from the lock" if request.lock else "Asking the archives for their state"
+        ):
             order = _order(recipe, choices, request, progress.note)
-        todo = order.plan
-        require_ours(order.folder)
-        if not request.rebuild and (present := _same(order.folder, todo)):
+        built = _built(order, progress)
+        if request.write_lock:
+            locking.made(order, built.manifest).write(request.write_lock)
+    return built
+
+
+def _built(order: Order, progress: Progress) -> Built:
+    todo = order.plan
+    require_ours(order.folder)
+    if not order.rebuild and (present := _same(order.folder, todo)):
+        return _reused(order, present, progress)
+    with cache.locked(f"image-{todo.image}", waiting=progress.note):
+        if not order.rebuild and (present := _same(order.folder, todo)):
             return _reused(order, present, progress)
-        with cache.locked(f"image-{todo.image}", waiting=progress.note):
-            if not request.rebuild and (present := _same(order.folder, todo)):
-                return _reused(order, present, progress)
-            _run(order, progress)
+        _run(order, progress)
     return Built(order.folder, Manifest.load(order.folder), False)
 
 
@@ -71,29 +82,44 @@ def _warnings(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callable[[str], None]) -> Order:
-    states, tools_release = _states(recipe, request, note)
+    lock = locking.take(request.lock, recipe, choices) if request.lock else None
+    if lock:
+        states, tools_release = locking.states(lock, recipe), locking.tools_state(lock, recipe, offline=request.offline)
+    else:
+        states, tools_release = _states(recipe, request, note)
+        freshness.require((*states, tools_release))
     return Order(
         recipe,
         choices,
         states,
         tools_release,
-        _epoch(states),
+        lock.epoch if lock else _epoch(states),
         folder=request.output.expanduser().absolute() / image_name(recipe, choices),
         named_mirror=request.mirror is not None,
         offline=request.offline,
         rebuild=request.rebuild,
+        credentials=_credentials(request),
+        lock=lock,
+        places=locking.places(lock, recipe, request.mirror) if lock else {},
     )
 
 
 def _states(recipe: Recipe, request: BuildRequest, note: Callable[[str], None]) -> tuple[tuple[State, ...], Release]:
     """The states of the recipe's sources and of the tools' archive, asked for side by side."""
     keyring = keys.take(request.mirror_key) if request.mirror_key else None
-    sources = Sources(request.mirror, keyring, request.offline)
-    tools_archive = tools.archive_of(recipe, request.mirror, note, offline=request.offline)
+    sources = Sources(request.mirror, keyring, request.offline, _credentials(request))
+    # A mirror that somebody else signs is not the archive that the tools come from.
+    mirror = None if keyring else request.mirror
+    tools_archive = tools.archive_of(recipe, mirror, note, offline=request.offline)
     with ThreadPoolExecutor(max_workers=2) as pool:
         own = pool.submit(family(recipe).states, recipe, sources, note)
         (tools_release,) = archive.releases((tools_archive,), offline=request.offline)
         return own.result(), tools_release
+
+
+def _credentials(request: BuildRequest) -> str:
+    """Where lies what the recipe's archives want to see of whoever asks."""
+    return str(request.entitlement.expanduser().absolute()) if request.entitlement else ""
 
 
 def _epoch(states: tuple[State, ...]) -> int:

@@ -14,7 +14,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from distros.recipe import Archive
 
 TRIES = 3
 ALTERED = "the archive is signed with another key, or was altered on the way; use another mirror"
+SIGNED, SIGNATURE = b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP SIGNATURE-----"
+"""What a signed file begins with (what stood before it would not be signed), and where the signed part ends."""
 TIMEOUT = 20.0
 """Seconds for one answer of an archive."""
 GONE = (404, 410)
@@ -39,7 +42,8 @@ class Release:
     """One suite of an archive at one moment: where it is, the digest of its release file, and that file's date.
 
     `keyring` is a file of the tools tree, or a key that the caller gave (`build.keys`); one of `keys`, fingerprints of
-    primary keys, must have signed, any of the keyring where none are named.
+    primary keys, must have signed, any of the keyring where none are named. `date` is in seconds, and so is
+    `valid_until`, after which the file no longer counts; 0: it has no end.
     """
 
     url: str
@@ -49,6 +53,7 @@ class Release:
     sha256: str
     date: int
     keys: tuple[str, ...] = ()
+    valid_until: int = field(default=0, repr=False)
 
     @property
     def source(self) -> str:
@@ -114,7 +119,8 @@ def verify(release: Release, keyring: Path, *, mirror: bool) -> None:
     if hashlib.sha256(file.read_bytes()).hexdigest() != release.sha256:
         file.unlink()
         raise MachineError(f"{file} is damaged, and removed now", "run the build again")
-    if b"-----BEGIN PGP SIGNATURE-----" not in file.read_bytes():
+    content = file.read_bytes()
+    if not content.startswith(SIGNED) or SIGNATURE not in content:
         raise blame(f"{release.url} {release.suite} is not signed", "Kiln builds from signed archives only")
     try:
         told = run("gpgv", "--status-fd", "1", "--keyring", keyring.absolute(), file).stdout
@@ -141,7 +147,8 @@ def _release(archive: Archive, suite: str, *, offline: bool) -> Release:
         content = (_folder() / digest).read_bytes()
     else:
         raise MachineError(f"{archive.url} {suite} has never been asked for here", "build once without --offline")
-    return Release(archive.url, suite, archive.components, archive.keyring, digest, _date(content), archive.keys)
+    date, end = _moment(content, "Date"), _moment(content, "Valid-Until")
+    return Release(archive.url, suite, archive.components, archive.keyring, digest, date, archive.keys, end)
 
 
 def _folder() -> Path:
@@ -166,10 +173,12 @@ def write(path: Path, content: bytes) -> None:
             raise
 
 
-def _date(content: bytes) -> int:
-    for line in content.decode("utf-8", "replace").splitlines():
-        if line.startswith("Date:"):
-            return int(parsedate_to_datetime(line.removeprefix("Date:").strip()).timestamp())
+def _moment(content: bytes, field: str) -> int:
+    """A date of the signed part, in seconds; 0 where it has none."""
+    for line in content.partition(SIGNATURE)[0].decode("utf-8", "replace").splitlines():
+        if line.startswith(f"{field}:"):
+            with suppress(ValueError):
+                return int(parsedate_to_datetime(line.removeprefix(f"{field}:").strip()).timestamp())
     return 0
 
 

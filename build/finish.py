@@ -7,12 +7,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from build import sbom
+from build import cache, sbom
+from build.bill import Bill, components, distribution
 from build.command import run
 from build.digest import content_digest
+from build.errors import CallerError, MachineError
 from build.families import family
+from build.families.locked import lockable
 from build.initramfs import chosen_kernel
 from build.layout import NAMESPACE
+from build.lock import LockedPackage
 from build.manifest import DISK, Manifest, Package
 from build.order import Order
 from build.plan import GENERATIONS

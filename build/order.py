@@ -1,14 +1,19 @@
 """The order: a build with nothing left to decide, as the front hands it to the worker."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from build.archive import Release
 from build.families import State, apt, family
-from build.plan import BuildPlan, Choices, plan
+from build.families.locked import lockable
+from build.lock import Lock
+from build.plan import BuildPlan, Choices, package_names, plan
 from build.request import find_recipe
+from build.spec import NOTHING, layered
+from build.spec import letter as spec_letter
 from distros import Recipe
 
 
@@ -16,7 +21,8 @@ from distros import Recipe
 class Order:
     """Recipe and choices, the archives' state that was asked for, the source date in seconds, and where it all goes.
 
-    `named_mirror` says that the caller chose the archive, and so is to blame for it.
+    `named_mirror` says that the caller chose the archive, and so is to blame for it. With a `lock` its packages are
+    what the image is made of, looked for at `places`: base URLs by suite, best first.
     """
 
     recipe: Recipe
@@ -28,17 +34,25 @@ class Order:
     named_mirror: bool = False
     offline: bool = False
     rebuild: bool = False
+    credentials: str = ""
+    lock: Lock | None = None
+    places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def plan(self) -> BuildPlan:
         """What is to be done. Raises CallerError where the size does not fit."""
-        return plan(self.recipe, self.choices, self.states, self.epoch, self.tools)
+        first = None
+        if self.lock:
+            names = package_names(self.recipe, self.choices)
+            first = lockable(self.recipe).locked(self.recipe, names, self.lock, self.places)
+        return plan(self.recipe, self.choices, self.states, self.epoch, self.tools, first)
 
     def letter(self) -> dict[str, Any]:
         """The order as JSON can hold it; the recipe by name, since both sides have it."""
         return {
             "recipe": [self.recipe.distro, self.recipe.release, self.recipe.arch],
-            "choices": asdict(self.choices),
+            "choices": asdict(replace(self.choices, spec=NOTHING)),
+            "spec": spec_letter.write(self.choices.spec),
             "states": [asdict(state) for state in self.states],  # type: ignore[call-overload]
             "tools": asdict(self.tools),
             "epoch": self.epoch,
@@ -46,18 +60,25 @@ class Order:
             "named_mirror": self.named_mirror,
             "offline": self.offline,
             "rebuild": self.rebuild,
+            "credentials": self.credentials,
+            "lock": json.loads(self.lock.text()) if self.lock else None,
+            "places": self.places,
         }
 
     @classmethod
     def read(cls, letter: Mapping[str, Any]) -> "Order":
         """The order that such a letter holds."""
         told = dict(letter)
-        recipe = find_recipe(*told.pop("recipe"))
+        spec = spec_letter.read(told.pop("spec"))
+        recipe = layered(find_recipe(*told.pop("recipe")), spec)
+        lock, places = told.pop("lock"), told.pop("places")
         return cls(
             recipe=recipe,
-            choices=Choices(**told.pop("choices")),
+            choices=Choices(**{**told.pop("choices"), "spec": spec}),
             states=tuple(family(recipe).read_state(one) for one in told.pop("states")),
             tools=apt.read_state(told.pop("tools")),
             folder=Path(told.pop("folder")),
+            lock=Lock.read(lock) if lock else None,
+            places={suite: tuple(urls) for suite, urls in places.items()},
             **told,
         )

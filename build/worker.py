@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from build import cache, tools
+from build import cache, freshness, tools
 from build.command import find
 from build.errors import KilnError
 from build.families import family
@@ -16,6 +16,8 @@ from build.finish import deliver
 from build.order import Order
 from build.plan import BuildPlan, ids
 from build.progress import Progress
+from build.spec.recipe import blamed
+from build.spec.redact import RedactedLog, Redactor
 from build.workspace import Workspace
 
 DONE = "done.json"
@@ -28,6 +30,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class Progressed:
     """How far a build has come: the ids of the steps that are finished, and how long each took, in seconds.
 
+    `begun` is the id of a step that was begun and must not be done again on what it left: all begins anew then.
     `boot` is the machine's boot in which that was so: after a crash of the machine nothing of it can be relied on,
     since no step waits for its files to reach the disk.
     """
@@ -35,6 +38,7 @@ class Progressed:
     boot: str
     done: tuple[str, ...] = ()
     durations: Mapping[str, float] = field(default_factory=dict)
+    begun: str = ""
 
 
 def main(letter: Mapping[str, Any]) -> int:
@@ -44,12 +48,13 @@ def main(letter: Mapping[str, Any]) -> int:
     log_path = cache.folder() / "logs" / f"{order.plan.image}.log"
     with cache.faults_explained():
         log_path.parent.mkdir(exist_ok=True)
+        redactor = Redactor(order.choices.spec.secrets)
         with log_path.open("w") as log:
             try:
-                _build(order, progress, log, log_path)
-            except KilnError:
+                _build(order, progress, RedactedLog(log, redactor), log_path)
+            except KilnError as error:
                 progress.note(f"the log is {log_path}")
-                raise
+                raise redactor.error(blamed(error, order.choices.spec)) from None
     return 0
 
 
@@ -62,15 +67,22 @@ def _build(order: Order, progress: Progress, log: IO[str], log_path: Path) -> No
     here = tools.folder(order.tools, made_of.TOOLS).is_dir()
     with progress.step("Tools tree" if here else "Making the tools tree (once)"):
         tree = tools.make(order.tools, made_of.TOOLS, log, mirror=order.named_mirror, offline=order.offline)
-    for state in order.states:
+    # What a lock names is checked by its digests; the archives' present release files have no say in it.
+    for state in () if order.lock else order.states:
         made_of.verify(state, tree, mirror=order.named_mirror)
-    work = Workspace(tree, f"{todo.image}-{todo.id[:16]}", cache.folder(), log, todo.epoch, order.offline)
+        freshness.remember(state)
+    if not order.lock:
+        freshness.remember(order.tools)
+    name = f"{todo.image}-{todo.id[:16]}"
+    work = Workspace(tree, name, cache.folder(), log, todo.epoch, order.offline, order.credentials)
     # The front holds this image's lock as well; when it is killed, its worker may outlive it by a moment.
     with cache.locked(f"work-{todo.image}"):
         _drop_abandoned(work, todo, everything=order.rebuild)
         durations = _work(todo, work, progress)
         with progress.step("Seal the file as a fixed VHD and describe it"):
             deliver(order, work, durations, log_path)
+        for text in work.warnings():
+            progress.note(f"warning: {text}")
         cache.remove(work.folder)
 
 
@@ -93,6 +105,8 @@ def _work(todo: BuildPlan, work: Workspace, progress: Progress) -> dict[str, flo
             continue
         title = step.describe().splitlines()[0]
         print(f"== {step.describe()}", file=work.log, flush=True)
+        if getattr(step, "once", False):
+            _save(work, Progressed(before.boot, tuple(done[:-1]), durations, id))
         started = time.monotonic()
         with progress.step(title):
             step.run(work)
@@ -107,7 +121,7 @@ def _load(work: Workspace) -> Progressed:
         told = Progressed(**json.loads(work.file(DONE).read_text()))
     except (OSError, ValueError, TypeError):
         return Progressed(boot)
-    return told if told.boot == boot else Progressed(boot)
+    return told if told.boot == boot and not told.begun else Progressed(boot)
 
 
 def _save(work: Workspace, progressed: Progressed) -> None:

@@ -247,6 +247,7 @@ TRIXIE = Recipe(
         "huge_file,dir_nlink,extra_isize,metadata_csum"
     ),
     admin_groups=("adm", "sudo"),
+    locale_packages=("locales",),
 )
 
 BOOKWORM = replace(
@@ -280,7 +281,14 @@ BOOKWORM = replace(
     },
 )
 
-TOOLS = Archive("http://deb.debian.org/debian", ("trixie",), ("main",), KEYRING, keys=KEYS_13)
+TOOLS = Archive(
+    "http://deb.debian.org/debian",
+    ("trixie",),
+    ("main",),
+    KEYRING,
+    keys=KEYS_13,
+    snapshots="http://snapshot.debian.org/archive/debian/{time}",
+)
 """Where the tools tree comes from, of which no image is made: the main suite alone."""
 
 RECIPES = (BOOKWORM, TRIXIE)

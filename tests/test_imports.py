@@ -23,7 +23,18 @@ SHARED = {
     "rich": {"build.progress", "harness.render_text"},
 }
 """Libraries that more than one module knows, and which."""
-LIBRARIES = ("invoke", "rich", "pycdlib", "paramiko", "aiohttp", "qemu", "cryptography", "jinja2")
+LIBRARIES = (
+    "invoke",
+    "rich",
+    "pycdlib",
+    "paramiko",
+    "aiohttp",
+    "qemu",
+    "cryptography",
+    "jinja2",
+    "cyclonedx",
+    "packageurl",
+)
 TOP = ("tasks.py", "commandline.py")
 MODULES = sorted(
     ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")

@@ -86,7 +86,8 @@ def states(recipe: Recipe, sources: Sources, note: Callable[[str], None]) -> tup
     if sources.keyring:
         own = [replace(one, keyring=sources.keyring, keys=()) for one in own]
     located = archive.locate(own, sources.mirror, note, offline=sources.offline)
-    return archive.releases(located, offline=sources.offline)
+    extra = (one for one in sources.extra if isinstance(one, Archive))
+    return archive.releases((*located, *extra), offline=sources.offline)
 
 
 def read_state(told: Mapping[str, Any]) -> Release:
@@ -96,7 +97,8 @@ def read_state(told: Mapping[str, Any]) -> Release:
 
 def verify(state: Release, tools: Path, *, mirror: bool) -> None:
     """Check the signature of a release file. Raises CallerError for a mirror, MachineError for the archive itself."""
-    archive.verify(state, keys.located(state.keyring, tools), mirror=mirror)
+    given = state.keyring.startswith(keys.GIVEN)
+    archive.verify(state, keys.located(state.keyring, tools), mirror=mirror or given)
 
 
 def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Release, ...]) -> "AptPackages":
@@ -145,12 +147,13 @@ class AptPackages:
         lists = work.cache / "lists" / self._state
         if work.offline and not lists.is_dir():
             raise MachineError("the cache has no package lists of this state", "build once without --offline")
-        environment = self._environment(work, lists)
-        mmdebstrap.run(*self._options(work), self.suite, fresh, *self._sources(work), log=work.log, env=environment)
+        environment = self.environment(work, lists)
+        mmdebstrap.run(*self.options(work), self.suite, fresh, *self._sources(work), log=work.log, env=environment)
         if not work.offline:
             self._keep_lists(work.file("lists"), lists)
 
-    def _options(self, work: Workspace) -> tuple[str, ...]:
+    def options(self, work: Workspace) -> tuple[str, ...]:
+        """mmdebstrap's words, its sources apart."""
         keyrings = dict.fromkeys(_keyring(work, release) for release in self.releases)
         selections = "\n".join(self.debconf)
         return (
@@ -172,7 +175,8 @@ class AptPackages:
     def _sources(self, work: Workspace) -> tuple[str, ...]:
         return tuple(f"deb [signed-by={_keyring(work, release)}] {release.source}" for release in self.releases)
 
-    def _environment(self, work: Workspace, lists: Path) -> dict[str, str]:
+    def environment(self, work: Workspace, lists: Path) -> dict[str, str]:
+        """What the hooks read: early files written out, packages and lists of the cache."""
         early, fresh_lists = work.file("early"), work.file("lists")
         for folder in (early, fresh_lists):
             cache.remove(folder)
