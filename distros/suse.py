@@ -171,11 +171,15 @@ def grub(vendor: str, arch: str) -> Grub:
     )
 
 
+AGENT = ("python-azure-agent", "python-azure-agent-config-server")
+"""With SUSE's settings for servers: the agent is content with those of other products as well."""
+
+
 def provisioning(network: str) -> dict[str, Provisioning]:
     """The ways of provisioning; `network` is the unit of the network stack."""
     return {
         "cloud-init": Provisioning(
-            packages=("cloud-init", "cloud-init-config-suse", "python-azure-agent"),
+            packages=("cloud-init", "cloud-init-config-suse", *AGENT),
             files=(
                 *(azure.KVP_REPORTING, azure.KVP_POOL),
                 *(enterprise.AZURE_DATASOURCE, enterprise.CLOUD, NO_NETWORK_CONFIG),
@@ -184,7 +188,7 @@ def provisioning(network: str) -> dict[str, Provisioning]:
             agent_settings=(("Provisioning.Agent", "cloud-init"), *enterprise.AGENT_SETTINGS),
         ),
         "waagent": Provisioning(
-            packages=("python-azure-agent",),
+            packages=AGENT,
             files=(azure.HOST_KEYS_UNIT, *azure.GROW_ROOT),
             services=("waagent.service", "kiln-host-keys.service", "kiln-grow-root.service"),
             agent_settings=(("Provisioning.Agent", "waagent"), *enterprise.AGENT_SETTINGS),

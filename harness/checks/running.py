@@ -8,6 +8,7 @@ from harness.expected import Expected
 
 CATALOGUE = "image-requirements 2.14"
 FAULTS = re.compile(r"^.*(?:Kernel panic|BUG: (?!soft lockup)|Oops: |general protection fault).*$", re.MULTILINE)
+CHRONY = ("chrony.service", "chronyd.service")
 GROWN = 0.95
 """The share of the disk that the root file system must offer: its own tables and the ESP take the rest."""
 
@@ -39,7 +40,7 @@ def no_unit_has_failed(guest: GuestFacts) -> Complaints:
     """A unit that fails on every machine is an image's fault, and hides the next one."""
     failed = [line.split()[0] for line in guest.lines("failed")]
     for unit in failed:
-        if not (unit == "chrony.service" and _lacks_only_its_clock(guest)):
+        if not (unit in CHRONY and _lacks_only_its_clock(guest)):
             yield f"{unit} has failed: {'; '.join(guest.lines('failed-log')[-4:])}"
     if not failed and guest["state"] != "running":
         yield f"the system is {guest['state'] or 'in no known state'}, not running"

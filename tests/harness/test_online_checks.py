@@ -38,6 +38,7 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
     [
         facts(),
         facts(guest=guest(**CHRONY)),
+        facts(guest=guest(**{**CHRONY, "failed": "chronyd.service loaded failed failed NTP client/server"})),
         facts(guest=guest(transient_name="")),
         facts(guest=guest(swap="/dev/zram0 partition 1G 0B 100")),
         facts(expected=OWN_DATA, guest=guest(ran="")),
