@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from distros import all_recipes
-from distros.recipe import Repository
+from distros.recipe import PublishedImage, Repository
 from harness.doctor import (
     PACKAGES,
     Finding,
@@ -87,6 +87,14 @@ def test_does_not_knock_where_only_subscribers_get_in(name: str, flag: str) -> N
     assert found.ok
     assert flag in found.detail
     assert not [address for address in asked if "debian" not in address]
+
+
+def test_asks_for_the_newest_version_of_a_published_image() -> None:
+    asked: list[str] = []
+    image = PublishedImage("https://there/{version}/disk", "", (), version="https://there/version.txt")
+    examine_archives([replace(RECIPES["almalinux-10"], archives=(), image=image)], asked.append)
+    assert "https://there/version.txt" in asked
+    assert not [address for address in asked if "{" in address]
 
 
 def test_has_one_finding_for_each_release() -> None:
