@@ -60,7 +60,7 @@ def leap(arch: str) -> Recipe:
         packages=(
             *suse.PACKAGES,
             *suse.PACKAGES_16,
-            *("NetworkManager-branding-openSUSE", "Leap-release", "openSUSE-repos-Leap"),
+            *("NetworkManager-branding-openSUSE", "openSUSE-build-key", "Leap-release", "openSUSE-repos-Leap"),
         ),
         kernels={"": suse.DEFAULT_KERNEL},
         boot_packages=suse.BOOT_PACKAGES[arch],
@@ -95,7 +95,12 @@ def tumbleweed(arch: str) -> Recipe:
         packages=(
             *suse.PACKAGES,
             *suse.PACKAGES_16,
-            *("NetworkManager-branding-openSUSE", "openSUSE-release", "openSUSE-repos-Tumbleweed"),
+            *(
+                "NetworkManager-branding-openSUSE",
+                "openSUSE-build-key",
+                "openSUSE-release",
+                "openSUSE-repos-Tumbleweed",
+            ),
         ),
         rpm=suse.rpm("tumbleweed"),
     )

@@ -72,7 +72,7 @@ def sles_15(arch: str) -> Recipe:
             *suse.PACKAGES,
             *("rpm-ndb", "wicked", "wicked-service", "sysconfig", "sysconfig-netconfig", "perl-Bootloader"),
             *("sles-release", "sle-module-basesystem-release", "sle-module-public-cloud-release"),
-            *("sle-module-server-applications-release", "suseconnect-ng", "python3-azuremetadata"),
+            *("sle-module-server-applications-release", "suseconnect-ng", "suse-build-key", "python3-azuremetadata"),
         ),
         kernels=KERNELS[arch],
         boot_packages=suse.BOOT_PACKAGES[arch],
@@ -107,7 +107,13 @@ def sles_16(arch: str) -> Recipe:
         packages=(
             *suse.PACKAGES,
             *suse.PACKAGES_16,
-            *("NetworkManager-branding-SLE", "SLES-release", "suseconnect-ng", "python3-azuremetadata"),
+            *(
+                "NetworkManager-branding-SLE",
+                "SLES-release",
+                "suseconnect-ng",
+                "suse-build-key",
+                "python3-azuremetadata",
+            ),
         ),
         kernels=KERNELS[arch],
         boot_packages=suse.BOOT_PACKAGES[arch],

@@ -118,7 +118,7 @@ PACKAGES = (
     *("filesystem", "aaa_base", "bash", "coreutils", "dracut", "glibc", "glibc-locale-base", "iproute2", "iputils"),
     *("less", "parted", "procps", "shadow", "sudo", "system-group-wheel", "systemd", "timezone", "udev", "util-linux"),
     *("util-linux-systemd", "which", "zypper", "ca-certificates-mozilla", "openssh", "kmod", "vim-small", "tar"),
-    *("e2fsprogs", "dosfstools", "xfsprogs", "gptfdisk", "growpart", "audit", "supportutils", "suse-build-key"),
+    *("e2fsprogs", "dosfstools", "xfsprogs", "gptfdisk", "growpart", "audit", "supportutils"),
     # Azure
     *("hyper-v", "cloud-netconfig-azure", "chrony", "chrony-pool-empty", "lsscsi", "nvme-cli", "cryptsetup"),
 )
