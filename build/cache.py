@@ -16,7 +16,7 @@ from build.privileges import entry
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 UNUSED = 30 * 24 * 3600
-"""Seconds after which a tree that no build has used goes; its packages stay."""
+"""Seconds after which a tree, a package or a package list that no build has used goes."""
 FULL_HINT = "free some space, or name other folders in KILN_CACHE and --output; what was finished is kept"
 
 
@@ -80,15 +80,36 @@ def faults_explained() -> Iterator[None]:
 
 
 def sweep() -> None:
-    """Remove what killed builds left half made in the cache, and trees that no build has used for long."""
-    for path in folder().glob("trees/*.tar.zst"):
+    """Remove what killed builds left half made in the cache, and what no build has used for long.
+
+    A package that another build holds by a second name stays there; one that vanishes before it was taken is fetched
+    again.
+    """
+    for release in folder().glob("packages/*/"):
+        _date_packages(release)
+    for path in (one for kind in KEPT for one in folder().glob(kind)):
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < time.time() - UNUSED:
-                path.unlink()
+                remove(path)
     for path in [*folder().glob("tools/*.partial"), *folder().glob("trees/*.partial.*")]:
         with _lock(f"{path.parent.name}-{path.name.split('.')[0]}") as file:
             if _taken(file.fileno()):
                 remove(path)
+
+
+KEPT = ("trees/*.tar.zst", "packages/*/*", "lists/*")
+"""What goes when it is not used; its time is that of its last use."""
+
+
+def _date_packages(release: Path) -> None:
+    """Date what lies there from before uses were noted: apt gives a file the time at which its archive got it."""
+    mark = release / ".dated"
+    if mark.exists():
+        return
+    for path in release.iterdir():
+        with suppress(FileNotFoundError):
+            os.utime(path)
+    mark.touch()
 
 
 def clean(*, output: Path | None = None) -> list[Path]:

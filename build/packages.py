@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from build.archive import TIMEOUT
@@ -26,11 +27,23 @@ def folder(cache: Path, release: str) -> Path:
     return cache / "packages" / release
 
 
+def note_use(kept: Path, installed: Iterable[tuple[str, str, str]]) -> None:
+    """Note that a build used these packages (name, version, architecture): what none has used for long is removed."""
+    for name, version, arch in installed:
+        with suppress(FileNotFoundError):
+            os.utime(kept / deb_name(name, version, arch))
+
+
+def deb_name(name: str, version: str, arch: str) -> str:
+    """A package's name in apt's own cache of packages."""
+    return f"{name}_{version.replace(':', '%3a')}_{arch}.deb"
+
+
 def file_name(package: LockedPackage) -> str:
     """A package's name in the cache, for .deb files as apt itself has it; for others that of the archive."""
     if not package.path.endswith(".deb"):
         return package.path.rpartition("/")[2]
-    return f"{package.name}_{package.version.replace(':', '%3a')}_{package.arch}.deb"
+    return deb_name(package.name, package.version, package.arch)
 
 
 def gather(

@@ -81,11 +81,7 @@ def _listed(text: str, suite: str, wanted: set[tuple[str, str, str]]) -> Iterato
 
 def locked(recipe: Recipe, names: tuple[str, ...], lock: Lock, places: Mapping[str, tuple[str, ...]]) -> "LockedApt":
     """The step that makes a tree of these packages, and of what the lock says that they need."""
-    assert recipe.initramfs
-    bare = AptPackages(
-        recipe.codename, (), names, recipe.debconf, recipe.early_files, recipe.arch, recipe.initramfs.tool
-    )
-    return LockedApt(bare, lock.packages, places)
+    return LockedApt(apt.packages(recipe, names, ()), lock.packages, places)
 
 
 def mirrored(recipe: Recipe, mirror: str) -> dict[str, str]:
@@ -125,6 +121,7 @@ class LockedApt:
     def run(self, work: Workspace) -> None:
         """Make the tree, from the cache where it holds the same one."""
         trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
+        packages.note_use(packages.folder(work.cache, self.asked.suite), dpkg.installed(work.tree))
         self._require_exactly(work)
 
     def _install(self, work: Workspace, fresh: Path) -> None:
