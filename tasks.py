@@ -28,7 +28,9 @@ PROJECT = Path(__file__).resolve().parent
 IMAGE = "an image: the folder that a build printed, or a disk file (VHD, raw, qcow2)"
 JSON = "print one JSON object, errors too"
 BUILD_HELP = {
-    "distro": "a distribution, as `distros` lists them",
+    "distro": "a distribution, as `distros` lists them (default: the spec's)",
+    "spec": "a file with what your own image has besides: packages, files, commands, users (`spec init` writes one)",
+    "name": "the image's own name, part of its folder's (default: the spec's)",
     "release": "its release, as `distros` lists them (default: the newest stable one)",
     "gen": "what it boots on: 1 (BIOS), 2 (UEFI) or both (default: both where the architecture has it)",
     "type": "generalized (a template for many machines) or specialized (one machine, with its name and user)",
@@ -88,16 +90,18 @@ def size_or_none(word: str) -> int | None:
 
 def build_request(options: Mapping[str, Any]) -> "BuildRequest":
     """What `build` and `plan` were asked for: their parameters by name. Raises CallerError."""
-    if not options["distro"]:
+    if not options["distro"] and not options["spec"]:
         raise CallerError("which distribution?", "--distro NAME; `./kiln distros` lists them")
     asked: dict[str, Any] = {
-        "distro": options["distro"],
+        "distro": options["distro"] or None,
+        "spec": path_or_none(options["spec"]),
+        "name": options["name"] or None,
         "release": options["release"] or None,
         "gen": one_of("gen", options["gen"], ("1", "2", "both")) if options["gen"] else None,
-        "kind": one_of("type", options["type"], ("generalized", "specialized")),
+        "kind": one_of("type", options["type"], ("generalized", "specialized")) if options["type"] else None,
         "provisioner": options["provisioner"] or None,
         "kernel": options["kernel"] or None,
-        "arch": one_of("arch", options["arch"], ("x86_64", "aarch64")),
+        "arch": one_of("arch", options["arch"], ("x86_64", "aarch64")) if options["arch"] else None,
         "size": size_or_none(options["size"]),
         "mirror": options["mirror"] or None,
         "mirror_key": path_or_none(options["mirror_key"]),
@@ -140,11 +144,13 @@ def build(
     distro: str = "",
     release: str = "",
     gen: str = "",
-    type: str = "generalized",
+    type: str = "",
     provisioner: str = "",
     kernel: str = "",
-    arch: str = "x86_64",
+    arch: str = "",
     size: str = "",
+    spec: str = "",
+    name: str = "",
     mirror: str = "",
     mirror_key: str = "",
     entitlement: str = "",
@@ -182,11 +188,13 @@ def plan(
     distro: str = "",
     release: str = "",
     gen: str = "",
-    type: str = "generalized",
+    type: str = "",
     provisioner: str = "",
     kernel: str = "",
-    arch: str = "x86_64",
+    arch: str = "",
     size: str = "",
+    spec: str = "",
+    name: str = "",
     mirror: str = "",
     mirror_key: str = "",
     entitlement: str = "",
@@ -207,6 +215,24 @@ def plan(
         say_json({"steps": steps})
     else:
         print(*steps, sep="\n")
+
+
+@task(
+    auto_shortflags=False,
+    help={"action": "init: write an example with every key", "output": "the file to write (default: to the screen)"},
+)
+@command
+def spec(c: Context, action: str, output: str = "") -> None:
+    """Write an example of a spec, which describes your own image for `build --spec`."""
+    from build.spec.template import write
+
+    one_of("action", action, ("init",))
+    if output:
+        print(write(Path(output)))
+    else:
+        from build.spec.template import EXAMPLE
+
+        print(EXAMPLE, end="")
 
 
 @task(auto_shortflags=False, help={"json": JSON})

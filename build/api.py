@@ -16,10 +16,14 @@ from build.order import Order
 from build.plan import BuildPlan, Choices, image_name
 from build.privileges import entry
 from build.progress import Progress
-from build.request import BuildRequest, choose, find_recipe
+from build.request import BuildRequest, choose, completed, find_recipe
 from build.shelf import require_ours
+from build.spec import NOTHING, effect, layered, load
+from build.spec import sources as extra_sources
+from build.spec.steps import require_isolation
 from build.vhd import EPOCH, LENGTH
 from distros import Recipe, lifetime
+from distros.recipe import Archive, Repository
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,7 @@ def build(request: BuildRequest, progress: Progress) -> Built:
     Raises CallerError, MachineError or RecipeError by who must act; what was there before stays in place then.
     """
     with cache.faults_explained(), proxy.through(request.proxy):
-        recipe = find_recipe(request.distro, request.release, request.arch)
-        choices = choose(recipe, request)
+        recipe, choices, request = _chosen(request, progress.note)
         if request.write_lock:
             locking.subject(recipe, choices)
         for warning in _warnings(recipe):
@@ -68,13 +71,23 @@ def _built(order: Order, progress: Progress) -> Built:
 def describe_plan(request: BuildRequest) -> list[str]:
     """What a build would do, line by line; only the archives' state is asked for."""
     with cache.faults_explained(), proxy.through(request.proxy):
-        recipe = find_recipe(request.distro, request.release, request.arch)
-        order = _order(recipe, choose(recipe, request), request, lambda text: None)
+        notes: list[str] = []
+        recipe, choices, request = _chosen(request, notes.append)
+        order = _order(recipe, choices, request, lambda text: None)
     todo = order.plan
     sources = [f"From {state.url} {state.suite} (state {state.sha256[:12]})" for state in order.states]
     steps = [line for step in todo.steps for line in step.describe().splitlines()]
     warnings = [f"Warning: {warning}" for warning in _warnings(recipe)]
-    return [f"Image {todo.image}, plan {todo.id[:12]}", *warnings, *sources, *steps]
+    notes = [f"Note: {note}" for note in notes]
+    return [f"Image {todo.image}, plan {todo.id[:12]}", *notes, *warnings, *effect(choices.spec), *sources, *steps]
+
+
+def _chosen(request: BuildRequest, note: Callable[[str], None]) -> tuple[Recipe, Choices, BuildRequest]:
+    """The recipe with the spec laid on it, the choices, and the request with what the spec says. Raises CallerError."""
+    spec = load(request.spec) if request.spec else NOTHING
+    request = completed(request, spec, note)
+    recipe = find_recipe(request.distro, request.release, request.arch)
+    return layered(recipe, spec), choose(recipe, request, spec), request
 
 
 def _warnings(recipe: Recipe) -> tuple[str, ...]:
@@ -86,7 +99,8 @@ def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callab
     if lock:
         states, tools_release = locking.states(lock, recipe), locking.tools_state(lock, recipe, offline=request.offline)
     else:
-        states, tools_release = _states(recipe, request, note)
+        extra = extra_sources(choices.spec.repositories, recipe.arch)
+        states, tools_release = _states(recipe, request, extra, note)
         freshness.require((*states, tools_release))
     return Order(
         recipe,
@@ -104,10 +118,12 @@ def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callab
     )
 
 
-def _states(recipe: Recipe, request: BuildRequest, note: Callable[[str], None]) -> tuple[tuple[State, ...], Release]:
+def _states(
+    recipe: Recipe, request: BuildRequest, extra: tuple[Archive | Repository, ...], note: Callable[[str], None]
+) -> tuple[tuple[State, ...], Release]:
     """The states of the recipe's sources and of the tools' archive, asked for side by side."""
     keyring = keys.take(request.mirror_key) if request.mirror_key else None
-    sources = Sources(request.mirror, keyring, request.offline, _credentials(request))
+    sources = Sources(request.mirror, keyring, request.offline, _credentials(request), extra)
     # A mirror that somebody else signs is not the archive that the tools come from.
     mirror = None if keyring else request.mirror
     tools_archive = tools.archive_of(recipe, mirror, note, offline=request.offline)
@@ -155,6 +171,8 @@ def _run(order: Order, progress: Progress) -> None:
         raise CallerError(
             f"the output folder {order.folder.parent} cannot be made: {refusal.strerror}", "name another --output"
         ) from None
+    if not entry():
+        require_isolation(order.choices.spec.commands)
     if order.folder.exists():
         progress.note(f"replaces the earlier {order.folder}")
     status = confined.call(entry(), "build.worker", order.letter())

@@ -21,6 +21,8 @@ from build.grub import ConfigureGrub, InstallBiosModules, WriteBiosLoader, keeps
 from build.initramfs import MakeInitramfs
 from build.layout import Layout, lay_out
 from build.selinux import ComputeLabels, WriteLabels
+from build.spec import NOTHING, Spec
+from build.spec import steps as spec_steps
 from build.workspace import Workspace
 from distros.recipe import Grub, Provisioning, Recipe, TextFile
 
@@ -42,7 +44,8 @@ class Choices:
     """What the caller chose: generation "1", "2" or "both", kind, provisioner, kernel, and the disk's size in bytes.
 
     `base` and `base_sha256` are name and digest of the image that it is built on, if any. `hostname`, `admin` and
-    `ssh_key` (a public key line) belong to a specialized image alone.
+    `ssh_key` (a public key line) belong to a specialized image alone. `name` tells the image from others of its recipe;
+    `spec` is what the user adds to the recipe.
     """
 
     generation: str
@@ -55,6 +58,8 @@ class Choices:
     ssh_key: str = ""
     base: str = ""
     base_sha256: str = ""
+    name: str = ""
+    spec: Spec = NOTHING
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ def image_name(recipe: Recipe, choices: Choices) -> str:
     kind = "-specialized" if choices.kind == "specialized" else ""
     provisioner = f"-{choices.provisioner}" if choices.provisioner != next(iter(recipe.provisioning)) else ""
     base = f"-on-{choices.base}" if choices.base else ""
-    return f"{recipe.name}{base}{kernel}-gen{choices.generation}{kind}{provisioner}-{recipe.arch}"
+    name = f"-{choices.name}" if choices.name else ""
+    return f"{recipe.name}{name}{base}{kernel}-gen{choices.generation}{kind}{provisioner}-{recipe.arch}"
 
 
 def ids(steps: Iterable[Step], epoch: int) -> Iterator[str]:
@@ -118,11 +124,12 @@ def plan(
     steps = (
         *((first,) if first else _tree(recipe, choices, states, tools)),
         *_configuration(recipe, choices),
+        *_administrator(recipe, choices),
+        *spec_steps.steps(choices.spec),
         *_initramfs(recipe, choices),
         WriteFstab(layout),
         _menu(recipe, recipe.grub, choices, layout),
         *((InstallBiosModules(recipe.grub, layout),) if layout.boots_bios else ()),
-        *_administrator(recipe, choices),
         Seal(),
         *((NameMachine(choices.hostname),) if choices.hostname else ()),
         *((StageEsp(layout, recipe.grub),) if layout.esp else ()),
@@ -195,7 +202,9 @@ def _parts(recipe: Recipe, choices: Choices) -> tuple[Provisioning, ...]:
 
 
 def _administrator(recipe: Recipe, choices: Choices) -> tuple[Step, ...]:
-    return (AddAdministrator(choices.admin, choices.ssh_key, recipe.admin_groups),) if choices.admin else ()
+    if not choices.admin or choices.admin in (user.name for user in choices.spec.users):
+        return ()
+    return (AddAdministrator(choices.admin, choices.ssh_key, recipe.admin_groups),)
 
 
 def _with_cmdline(recipe: Recipe) -> TextFile:

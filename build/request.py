@@ -1,17 +1,17 @@
 """What a caller may ask for, checked against what there is."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from build.errors import CallerError
+from build.names import ACCOUNT, ACCOUNT_HINT, HOSTNAME, HOSTNAME_HINT, IMAGE, IMAGE_HINT, PUBLIC_KEY
 from build.plan import GENERATIONS, Choices
+from build.spec import NOTHING, Spec, require_first_boot
 from distros import Recipe, all_recipes, withheld
-from distros.recipe import KINDS
+from distros.recipe import ARCHITECTURES, KINDS
 
-HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
-PUBLIC_KEY = re.compile(r"(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)|sk-\S+) [A-Za-z0-9+/=]+( [^\n]*)?")
 MIRROR = re.compile(r"https?://[^\s\[\]'\"|]+")
 """What may stand in a line of sources.list; other ways to fetch would read this machine's files."""
 
@@ -20,10 +20,10 @@ MIRROR = re.compile(r"https?://[^\s\[\]'\"|]+")
 class BuildRequest:
     """What the caller asked for; None is the recipe's own choice. `size` is in bytes."""
 
-    distro: str
+    distro: str | None
     release: str | None = None
     gen: str | None = None
-    kind: str = "generalized"
+    kind: str | None = None
     provisioner: str | None = None
     size: int | None = None
     mirror: str | None = None
@@ -35,15 +35,40 @@ class BuildRequest:
     hostname: str | None = None
     admin: str | None = None
     ssh_key: Path | None = None
-    arch: str = "x86_64"
+    arch: str | None = None
     kernel: str | None = None
     lock: Path | None = None
     write_lock: Path | None = None
+    spec: Path | None = None
+    name: str | None = None
     proxy: str | None = field(default=None, repr=False)
 
 
-def find_recipe(distro: str, release: str | None, arch: str) -> Recipe:
+def completed(request: BuildRequest, spec: Spec, note: Callable[[str], None]) -> BuildRequest:
+    """The request with the spec's word where no flag was given; where both are and differ, the flag wins, and is said.
+
+    A release or kernel is its distribution's: another --distro takes neither from the spec.
+    """
+    said = {_FLAGS.get(one.name, one.name): getattr(spec.wishes, one.name) for one in fields(spec.wishes)}
+    if request.distro and said["distro"] and request.distro != said["distro"]:
+        said |= {"release": None, "kernel": None}
+    for name, value in said.items():
+        given = getattr(request, name)
+        if None not in (given, value) and given != value:
+            note(f"--{'type' if name == 'kind' else name} {given} wins over {value} in {spec.file}")
+    given = {name: getattr(request, name) for name in said}
+    return replace(request, **{name: said[name] if value is None else value for name, value in given.items()})
+
+
+_FLAGS = {"generation": "gen"}
+"""Keys of a spec that the command line calls otherwise."""
+
+
+def find_recipe(distro: str | None, release: str | None, arch: str | None) -> Recipe:
     """The recipe of that name. Raises CallerError that names what exists instead."""
+    if not distro:
+        raise CallerError("which distribution?", "--distro NAME, or a spec's key distro; `./kiln distros` lists them")
+    arch = arch or ARCHITECTURES[0]
     recipes = list(all_recipes())
     same = [recipe for recipe in recipes if recipe.distro == distro]
     if not same:
@@ -67,13 +92,14 @@ def _is_called(recipe: Recipe, release: str) -> bool:
     return bool(release) and release.lower() in (recipe.release.lower(), recipe.codename.lower())
 
 
-def choose(recipe: Recipe, request: BuildRequest) -> Choices:
+def choose(recipe: Recipe, request: BuildRequest, spec: Spec = NOTHING) -> Choices:
     """The caller's choices, checked. Raises CallerError."""
+    kind = request.kind or KINDS[0]
     gen = request.gen or next(word for word in reversed(GENERATIONS) if word in recipe.boot_packages)
     provisioner = request.provisioner or next(iter(recipe.provisioning))
     kernel = next(iter(recipe.kernels)) if request.kernel is None else request.kernel
     _among("--gen", gen, tuple(GENERATIONS))
-    _among("--type", request.kind, KINDS)
+    _among("--type", kind, KINDS)
     _offered(f"{recipe.name} on {recipe.arch}", "--gen", gen, tuple(recipe.boot_packages))
     _offered(recipe.name, "--provisioner", provisioner, tuple(recipe.provisioning))
     _offered(recipe.name, "--kernel", kernel, tuple(recipe.kernels))
@@ -84,8 +110,11 @@ def choose(recipe: Recipe, request: BuildRequest) -> Choices:
     if request.mirror_key and not request.mirror:
         raise CallerError("--mirror-key goes with --mirror", "a distribution's own archive is checked with its own key")
     size = recipe.size if request.size is None else request.size
-    identity = _no_identity(request) if request.kind == "generalized" else _identity(request)
-    return Choices(gen, request.kind, provisioner, kernel, size, *identity)
+    identity = _no_identity(request, spec) if kind == "generalized" else _identity(request, spec)
+    require_first_boot(spec, provisioner, kind)
+    name = _name(recipe, request.name or spec.name)
+    hostname, admin, ssh_key = identity or ("", "", "")
+    return Choices(gen, kind, provisioner, kernel, size, hostname, admin, ssh_key, name=name, spec=spec)
 
 
 def _offered(name: str, flag: str, value: str, known: tuple[str, ...]) -> None:
@@ -100,7 +129,21 @@ def _among(flag: str, value: str, known: tuple[str, ...]) -> None:
         raise CallerError(f"{flag} {value!r} does not exist", f"there is: {', '.join(known)}")
 
 
-def _no_identity(request: BuildRequest) -> tuple[str, ...]:
+def _name(recipe: Recipe, name: str) -> str:
+    """The image's own name. Raises CallerError for one that another image of this recipe may have as well."""
+    if name and not IMAGE.fullmatch(name):
+        raise CallerError(f"--name {name!r} cannot be part of an image's name", IMAGE_HINT)
+    if kernel := next((word for word in recipe.kernels if word and f"-{name}".endswith(f"-{word}")), None):
+        raise CallerError(f"an image that is named {name!r} looks like one with the kernel {kernel}", "give --name")
+    return name
+
+
+def _no_identity(request: BuildRequest, spec: Spec) -> tuple[str, ...]:
+    if spec.users or spec.wishes.hostname:
+        raise CallerError(
+            f"{spec.file}: {'users' if spec.users else 'hostname'} belongs to a specialized image",
+            'say type = "specialized" there: Azure names each machine of a generalized one, and gives it its user',
+        )
     given = [flag for flag in ("hostname", "admin", "ssh_key") if getattr(request, flag)]
     if given:
         flags = ", ".join(f"--{flag.replace('_', '-')}" for flag in given)
@@ -108,20 +151,29 @@ def _no_identity(request: BuildRequest) -> tuple[str, ...]:
     return ()
 
 
-def _identity(request: BuildRequest) -> tuple[str, ...]:
-    """Host name, administrator and public key of a specialized image."""
+def _identity(request: BuildRequest, spec: Spec) -> tuple[str, ...]:
+    """Host name, administrator and public key of a specialized image; a spec's user who may do all is one."""
+    users = [user for user in spec.users if user.sudo and user.ssh_keys]
+    if users and not request.admin and not request.ssh_key:
+        if not request.hostname:
+            raise CallerError("a specialized image needs a name", "give --hostname NAME, or say hostname in the spec")
+        return _hostname(request.hostname), users[0].name, users[0].ssh_keys[0]
     if not (request.hostname and request.admin and request.ssh_key):
         raise CallerError(
             "a specialized image needs a name and an administrator",
             "give --hostname NAME --admin USER --ssh-key FILE: Azure passes it none",
         )
-    if not HOSTNAME.fullmatch(request.hostname):
-        raise CallerError(
-            f"{request.hostname!r} is no host name", "a-z, 0-9 and -, at most 63, as Azure's DNS takes it"
-        )
     if not ACCOUNT.fullmatch(request.admin) or request.admin == "root":
-        raise CallerError(f"{request.admin!r} is no name for an administrator", "a-z, 0-9, - and _, at most 31")
-    return request.hostname, request.admin, _public_key(request.ssh_key)
+        raise CallerError(f"{request.admin!r} is no name for an administrator", ACCOUNT_HINT)
+    if request.admin in (user.name for user in spec.users):
+        raise CallerError(f"{spec.file} has a user {request.admin!r} as well", "take one of them away")
+    return _hostname(request.hostname), request.admin, _public_key(request.ssh_key)
+
+
+def _hostname(name: str) -> str:
+    if not HOSTNAME.fullmatch(name):
+        raise CallerError(f"{name!r} is no host name", HOSTNAME_HINT)
+    return name
 
 
 def _public_key(path: Path) -> str:

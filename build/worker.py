@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from build import cache, freshness, tools
 from build.command import find
@@ -51,7 +51,7 @@ def main(letter: Mapping[str, Any]) -> int:
         redactor = Redactor(order.choices.spec.secrets)
         with log_path.open("w") as log:
             try:
-                _build(order, progress, RedactedLog(log, redactor), log_path)
+                _build(order, progress, cast(IO[str], RedactedLog(log, redactor)), log_path)
             except KilnError as error:
                 progress.note(f"the log is {log_path}")
                 raise redactor.error(blamed(error, order.choices.spec)) from None

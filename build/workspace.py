@@ -137,15 +137,22 @@ class Workspace:
         *argv: str,
         empty_files: Iterable[str] = (),
         env: Mapping[str, str] | None = None,
+        text: str | None = None,
+        isolated: bool = False,
         expect: tuple[int, ...] = (0,),
     ) -> Result:
-        """Run a program of the image in the image. `empty_files` exist below /dev while it runs."""
+        """Run a program of the image in the image. `empty_files` exist below /dev while it runs, `text` is its input.
+
+        `isolated` gives it a network of its own without any interface that is up, which takes the right to mount.
+        """
         words = (*_clean_environment(self.epoch, env), *argv)
         if can_mount():
             script = ("sh", "-ec", WITH_DEVICES, "sh", str(self.tree), *empty_files, "--", *words)
-            return run("unshare", "--mount", "--propagation", "private", *script, log=self.log, expect=expect)
+            namespaces = ("--mount", "--propagation", "private", *(("--net",) if isolated else ()))
+            return run("unshare", *namespaces, *script, text=text, log=self.log, expect=expect)
+        assert not isolated
         with _plain_devices(self.tree, empty_files):
-            return run("chroot", self.tree, *words, log=self.log, expect=expect)
+            return run("chroot", self.tree, *words, text=text, log=self.log, expect=expect)
 
     def path(self, inside: str) -> Path:
         """Where a path of the image lies, with its parent's links followed inside the image."""

@@ -196,6 +196,10 @@ class Recipe:
     """Groups of a specialized image's administrator."""
     selinux: str = ""
     """The SELinux policy by which files are labelled, as /etc/selinux has it; empty: none."""
+    removed: tuple[str, ...] = ()
+    """Packages that must not be in the tree, whatever would bring them along: a user's choice, no recipe's."""
+    locale_packages: tuple[str, ...] = ()
+    """What a locale other than C.UTF-8 needs; {language} stands for its language, as "de"."""
     rpm: Rpm | None = None
     image: PublishedImage | None = None
     normalized: tuple[str, ...] = ()

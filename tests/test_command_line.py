@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-TASKS = ("build", "verify", "boot", "inspect", "distros", "plan", "doctor", "clean", "standin", "lint", "test")
+TASKS = ("build", "verify", "boot", "inspect", "distros", "plan", "doctor", "clean", "spec", "standin", "lint", "test")
 
 
 def kiln(*words: str, cwd: Path = PROJECT) -> "subprocess.CompletedProcess[str]":

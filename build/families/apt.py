@@ -104,8 +104,9 @@ def verify(state: Release, tools: Path, *, mirror: bool) -> None:
 def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Release, ...]) -> "AptPackages":
     """The step that makes a tree of these packages."""
     assert recipe.initramfs
+    tool = recipe.initramfs.tool
     return AptPackages(
-        recipe.codename, states, names, recipe.debconf, recipe.early_files, recipe.arch, recipe.initramfs.tool
+        recipe.codename, states, names, recipe.debconf, recipe.early_files, recipe.arch, tool, recipe.removed
     )
 
 
@@ -125,6 +126,7 @@ class AptPackages:
     early_files: tuple[TextFile, ...]
     arch: str
     initramfs: str
+    removed: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -162,7 +164,7 @@ class AptPackages:
             *(OFFLINE if work.offline else ()),
             *(f"--keyring={path}" for path in keyrings),
             f"--architectures={DPKG_NAMES[self.arch]}",
-            f"--include={','.join(self.packages)}",
+            f"--include={','.join((*self.packages, *(f'{name}-' for name in self.removed)))}",
             *OPTIONS,
             f"--setup-hook={SETUP}",
             *((f'--essential-hook=echo "{selections}" | chroot "$1" debconf-set-selections',) if selections else ()),

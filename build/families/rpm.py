@@ -95,9 +95,11 @@ def states(recipe: Recipe, sources: Sources, note: Callable[[str], None]) -> tup
     Signatures are not looked at here: `verify` does that, with the keys of the tools tree.
     Raises MachineError where one is out of reach, CallerError where the caller must give something.
     """
-    wanted = [located(one, recipe.arch, sources) for one in recipe.archives if isinstance(one, Repository)]
+    own = [located(one, recipe.arch, sources) for one in recipe.archives if isinstance(one, Repository)]
+    extra = [one for one in sources.extra if isinstance(one, Repository)]
+    wanted = [*own, *extra]
     for one in wanted:
-        require_safe_transport(one, mirror=sources.mirror is not None)
+        require_safe_transport(one, mirror=sources.mirror is not None or one in extra)
     with ThreadPoolExecutor(max_workers=8) as pool:
         return tuple(pool.map(lambda one: _state(one, sources), wanted))
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from distros.recipe import Archive, Repository
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -10,10 +12,12 @@ class Sources:
     `mirror` is the URL of a private mirror, `keyring` the name of the key that signs it instead of the distribution's
     (`build.keys`); `offline`: ask nobody, use the cache. `credentials` is a file with what the recipe's archives want
     of whoever asks (an entitlement's folder, a registration): its path goes to the programs that need it, its content
-    nowhere.
+    nowhere. `extra` are further sources of the caller's own, which no mirror takes the place of; their keys are the
+    caller's (`build.keys`), and it is the caller who is to blame for them.
     """
 
     mirror: str | None = None
     keyring: str | None = None
     offline: bool = False
     credentials: str = ""
+    extra: tuple[Archive | Repository, ...] = ()

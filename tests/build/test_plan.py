@@ -63,7 +63,7 @@ ESP = ["Make the EFI system partition with the signed shim and GRUB"]
             "specialized",
             "none",
             [
-                *(*COMMON, "Add the administrator operator with an SSH key", *SEAL, "Name the machine web-1"),
+                *("Add the administrator operator with an SSH key", *COMMON, *SEAL, "Name the machine web-1"),
                 *STAGED,
                 "Make a disk of 30720 MiB: GPT with esp, root",
                 "Make the root file system (ext4) of 30594 MiB from the tree",
