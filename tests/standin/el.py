@@ -26,7 +26,7 @@ NAMES = {
     "openssh-clients": ("openssh-client",),
     "procps-ng": ("procps",),
     "selinux-policy-targeted": ("selinux-policy-default", "policycoreutils"),
-    "shadow-utils": ("login",),
+    "shadow-utils": ("login", "passwd"),
     "systemd-udev": ("udev",),
 }
 """For names of the family the packages of the pool that have their content."""

@@ -35,7 +35,7 @@ LEFT_OUT = re.compile(
 """Packages that a distribution's own take the place of, and apt's."""
 OF_DEBIAN = re.compile(
     r"/etc/(os-release|issue(\.net)?|motd|debian_version|update-motd\.d/.*|cloud/cloud\.cfg|default/chrony)$"
-    r"|/usr/lib/os-release$|/usr/share/base-files/.*|/usr/lib/kernel/install\.d/.*"
+    r"|/usr/lib/os-release$|/usr/share/base-files/.*"
 )
 """Files that say which distribution it is."""
 RENAMED_UNITS = {"ssh": "sshd", "chrony": "chronyd", "walinuxagent": "waagent"}
@@ -52,6 +52,8 @@ TEXTS = {
     # Debian's kernel starts SELinux only where its command line asks for it; nobody tried this policy on such a system.
     "etc/selinux/config": "SELINUX=permissive\nSELINUXTYPE=targeted\n",
 }
+FILES = {"bash": ("/bin/bash",), "dash": ("/bin/sh", "/usr/bin/sh"), "python3-minimal": ("/usr/bin/python3",)}
+"""Programs that packages require by their path."""
 PRESETS = {
     "network-manager": ("NetworkManager.service", "NetworkManager-dispatcher.service"),
     "openssh-server": ("sshd.service",),
@@ -192,6 +194,7 @@ def _package(deb: Deb, found: Mapping[str, Deb], entries: Iterable[Entry]) -> Pa
         version,
         release,
         requires=(FOLDERS, *needs(deb, found), *more),
+        provides=FILES.get(deb.name, ()),
         files=files_of(entries),
         scripts=(("posttrans", script),) if script else (),
     )
