@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from build import archive, cache, confined, freshness, keys, locking, proxy, tools
+from build import archive, cache, confined, foreign, freshness, keys, locking, proxy, tools
 from build.archive import Release
 from build.errors import CallerError, MachineError
 from build.families import Sources, State, family
@@ -175,7 +175,9 @@ def _run(order: Order, progress: Progress) -> None:
         require_isolation(order.choices.spec.commands)
     if order.folder.exists():
         progress.note(f"replaces the earlier {order.folder}")
-    status = confined.call(entry(), "build.worker", order.letter())
+    status = confined.call(
+        entry(own_register=foreign.needs_register(order.recipe.arch)), "build.worker", order.letter()
+    )
     if status == confined.INTERRUPTED:
         raise KeyboardInterrupt
     if status:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from build import cache, freshness, tools
+from build import cache, foreign, freshness, tools
 from build.command import find
 from build.errors import KilnError
 from build.families import family
@@ -67,6 +67,9 @@ def _build(order: Order, progress: Progress, log: IO[str], log_path: Path) -> No
     here = tools.folder(order.tools, made_of.TOOLS).is_dir()
     with progress.step("Tools tree" if here else "Making the tools tree (once)"):
         tree = tools.make(order.tools, made_of.TOOLS, log, mirror=order.named_mirror, offline=order.offline)
+    if foreign.needs_register(order.recipe.arch):
+        with progress.step(f"Making programs for {order.recipe.arch} run here, emulated"):
+            foreign.prepare(order.recipe.arch, order.tools, log, mirror=order.named_mirror, offline=order.offline)
     # What a lock names is checked by its digests; the archives' present release files have no say in it.
     for state in () if order.lock else order.states:
         made_of.verify(state, tree, mirror=order.named_mirror)

@@ -124,6 +124,25 @@ CMDLINE = (
     "nvme_core.admin_timeout=240",
 )
 
+GRUB_DEFAULTS_ARM = TextFile(
+    GRUB_DEFAULTS.path,
+    # GRUB has no driver for a PL011: UEFI's own console is on it.
+    GRUB_DEFAULTS.text.replace('GRUB_TERMINAL="console serial"', "GRUB_TERMINAL=console").replace(
+        'GRUB_SERIAL_COMMAND="serial --speed=115200 --unit=0 --word=8 --parity=no --stop=1"\n', ""
+    ),
+)
+
+CMDLINE_ARM = (
+    "console=tty1",
+    "console=ttyAMA0",
+    "earlycon=pl011,0xeffec000",
+    # Azure's firmware tells of performance counters, and its host refuses them.
+    "initcall_blacklist=arm_pmu_acpi_init",
+    *("consoleblank=0", "nvme_core.io_timeout=240", "nvme_core.admin_timeout=240"),
+    # Debian's own images for aarch64 have it.
+    "transparent_hugepage=madvise",
+)
+
 CLOUD = TextFile(
     "/etc/cloud/cloud.cfg.d/01_debian_cloud.cfg",
     """\
@@ -140,6 +159,9 @@ NO_NETWORK_CONFIG = TextFile(
     "network:\n  config: disabled\n",
 )
 
+# grub-cloud-amd64 renews the boot loaders on updates only where this file says that it may.
+ENABLE_CLOUD = TextFile("/etc/grub.d/enable_cloud", "", 0o644)
+
 AGENT_SETTINGS = (
     # One owner of the temporary disk: cloud-init, or nobody.
     ("ResourceDisk.Format", "n"),
@@ -149,8 +171,22 @@ AGENT_SETTINGS = (
 )
 
 SHIM = "/usr/lib/shim/shimx64.efi.signed"
-GRUB_EFI = "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"
 MOK_MANAGER = "/usr/lib/shim/mmx64.efi.signed"
+
+
+def loaders(cpu: str, grub_folder: str) -> tuple[tuple[str, str], ...]:
+    """What lies on the ESP; `cpu` is UEFI's short name for the processor."""
+    shim, mok = SHIM.replace("x64", cpu), MOK_MANAGER.replace("x64", cpu)
+    grub = f"/usr/lib/grub/{grub_folder}-signed/grub{cpu}.efi.signed"
+    return (
+        (shim, f"EFI/BOOT/BOOT{cpu.upper()}.EFI"),
+        (grub, f"EFI/BOOT/grub{cpu}.efi"),
+        (mok, f"EFI/BOOT/mm{cpu}.efi"),
+        (shim, f"EFI/debian/shim{cpu}.efi"),
+        (grub, f"EFI/debian/grub{cpu}.efi"),
+        (mok, f"EFI/debian/mm{cpu}.efi"),
+    )
+
 
 TRIXIE = Recipe(
     distro="debian",
@@ -193,8 +229,7 @@ TRIXIE = Recipe(
         TextFile("/etc/chrony/chrony.conf", azure.CHRONY),
         TextFile("/etc/default/locale", "LANG=C.UTF-8\n"),
         TextFile("/etc/modprobe.d/azure-blacklist.conf", "blacklist floppy\nblacklist pcspkr\n"),
-        # grub-cloud-amd64 renews the boot loaders on updates only where this file says that it may.
-        TextFile("/etc/grub.d/enable_cloud", "", 0o644),
+        ENABLE_CLOUD,
     ),
     provisioning={
         "cloud-init": Provisioning(
@@ -230,14 +265,7 @@ TRIXIE = Recipe(
         mkimage="/usr/bin/grub-mkimage",
         mkconfig="/usr/sbin/grub-mkconfig",
         mkconfig_library="/usr/share/grub/grub-mkconfig_lib",
-        loaders=(
-            (SHIM, "EFI/BOOT/BOOTX64.EFI"),
-            (GRUB_EFI, "EFI/BOOT/grubx64.efi"),
-            (MOK_MANAGER, "EFI/BOOT/mmx64.efi"),
-            (SHIM, "EFI/debian/shimx64.efi"),
-            (GRUB_EFI, "EFI/debian/grubx64.efi"),
-            (MOK_MANAGER, "EFI/debian/mmx64.efi"),
-        ),
+        loaders=loaders("x64", "x86_64-efi"),
         # The prefix that is built into the signed GRUB, wherever it was started from.
         stubs=("EFI/debian/grub.cfg",),
     ),
@@ -291,4 +319,26 @@ TOOLS = Archive(
 )
 """Where the tools tree comes from, of which no image is made: the main suite alone."""
 
-RECIPES = (BOOKWORM, TRIXIE)
+
+def on_arm(recipe: Recipe) -> Recipe:
+    """The recipe for aarch64, which Azure boots by UEFI alone."""
+    assert recipe.grub
+    return replace(
+        recipe,
+        arch="aarch64",
+        kernels={"": Kernel(("linux-image-cloud-arm64",))},
+        boot_packages={"2": ("grub-efi-arm64", "grub-efi-arm64-signed", "shim-signed")},
+        debconf=(
+            "grub-efi-arm64 grub2/force_efi_extra_removable boolean true",
+            "grub-efi-arm64 grub2/update_nvram boolean false",
+        ),
+        # The file that lets grub-cloud renew the boot loaders is for a package that is not there.
+        files=tuple(file for file in recipe.files if file != ENABLE_CLOUD),
+        cmdline=CMDLINE_ARM,
+        grub_defaults=GRUB_DEFAULTS_ARM,
+        grub=replace(recipe.grub, loaders=loaders("aa64", "arm64-efi")),
+    )
+
+
+RELEASES = (BOOKWORM, TRIXIE)
+RECIPES = (*RELEASES, *(on_arm(recipe) for recipe in RELEASES))
