@@ -147,7 +147,7 @@ class AptPackages:
         for left in work.folder.glob("mmdebstrap.*"):
             cache.remove(left)
         lists = work.cache / "lists" / self._state
-        if work.offline and not lists.is_dir():
+        if work.offline and not self._listed(lists):
             raise MachineError("the cache has no package lists of this state", "build once without --offline")
         environment = self.environment(work, lists)
         mmdebstrap.run(*self.options(work), self.suite, fresh, *self._sources(work), log=work.log, env=environment)
@@ -160,7 +160,8 @@ class AptPackages:
         selections = "\n".join(self.debconf)
         return (
             *("--mode=root", "--variant=minbase", "--format=tar"),
-            "--skip=chroot/mount/sys,output/dev,essential/unlink",
+            # Whether a foreign processor's programs run is known before (`build.foreign`).
+            "--skip=chroot/mount/sys,output/dev,essential/unlink,check/qemu",
             *(OFFLINE if work.offline else ()),
             *(f"--keyring={path}" for path in keyrings),
             f"--architectures={DPKG_NAMES[self.arch]}",
@@ -211,8 +212,15 @@ class AptPackages:
         if found != expected:
             raise MachineError("the archive was renewed while the packages were installed", "run the build again")
         lists.parent.mkdir(exist_ok=True)
-        with suppress(OSError):  # another build of this very state was first
+        with suppress(OSError):  # another build of this very state was first, if for another processor
             fresh.rename(lists)
+            return
+        for file in () if self._listed(lists) else fresh.glob("*_Packages*"):
+            file.rename(lists / file.name)
+
+    def _listed(self, lists: Path) -> bool:
+        """Whether these lists are of this processor's packages, too."""
+        return any(lists.glob(f"*_binary-{DPKG_NAMES[self.arch]}_Packages*"))
 
     @property
     def _state(self) -> str:
