@@ -15,6 +15,7 @@ BLAME: tuple[tuple[str, type[KilnError], str], ...] = (
     ("has no installation candidate", RecipeError, NOT_THERE),
     ("unmet dependencies", RecipeError, "the recipe's packages exclude each other; the build's log has apt's reasons"),
     ("No space left on device", MachineError, "free some space, or name another folder in KILN_CACHE"),
+    ("is expired", MachineError, "the archive is no longer renewed, or old files are replayed; use another mirror"),
     ("127.0.0.1:9", MachineError, "the cache lacks what is needed; build once without --offline"),
     ("Hash Sum mismatch", MachineError, "the archive is being renewed, or something on the way alters it; try again"),
     ("Failed to fetch", MachineError, "the archive broke off; run the build again, or use --mirror"),

@@ -1,6 +1,7 @@
 """The apt family: a tree from signed archives by mmdebstrap, cached by what went into it."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from build import archive, cache, keys, mmdebstrap
+from build import packages as packages_kept
 from build.archive import Release
 from build.errors import MachineError
 from build.families import dpkg, trees
@@ -142,6 +144,9 @@ class AptPackages:
     def run(self, work: Workspace) -> None:
         """Make the tree, from the cache where it holds the same one."""
         trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
+        packages_kept.note_use(packages_kept.folder(work.cache, self.shelf), dpkg.installed(work.tree))
+        with suppress(FileNotFoundError):
+            os.utime(work.cache / "lists" / self._state)
 
     def _install(self, work: Workspace, fresh: Path) -> None:
         for left in work.folder.glob("mmdebstrap.*"):
@@ -189,7 +194,7 @@ class AptPackages:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(file.text)
             path.chmod(file.mode)
-        kept = work.cache / "packages" / self.suite
+        kept = work.cache / "packages" / self.shelf
         kept.mkdir(parents=True, exist_ok=True)
         return {
             "TMPDIR": str(work.folder),
@@ -221,6 +226,12 @@ class AptPackages:
     def _listed(self, lists: Path) -> bool:
         """Whether these lists are of this processor's packages, too."""
         return any(lists.glob(f"*_binary-{DPKG_NAMES[self.arch]}_Packages*"))
+
+    @property
+    def shelf(self) -> str:
+        """The folder of kept packages. What a caller's own key vouched for is kept apart from the distribution's."""
+        own = sorted({release.keyring for release in self.releases if release.keyring.startswith(keys.GIVEN)})
+        return "-".join([self.suite, *(name.removeprefix(keys.GIVEN)[:16] for name in own)])
 
     @property
     def _state(self) -> str:

@@ -121,7 +121,7 @@ class LockedApt:
     def run(self, work: Workspace) -> None:
         """Make the tree, from the cache where it holds the same one."""
         trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
-        packages.note_use(packages.folder(work.cache, self.asked.suite), dpkg.installed(work.tree))
+        packages.note_use(packages.folder(work.cache, self.asked.shelf), dpkg.installed(work.tree))
         self._require_exactly(work)
 
     def _install(self, work: Workspace, fresh: Path) -> None:
@@ -129,7 +129,7 @@ class LockedApt:
             cache.remove(left)
         place = work.file("locked")
         cache.remove(place)
-        kept = packages.folder(work.cache, self.asked.suite)
+        kept = packages.folder(work.cache, self.asked.shelf)
         files = packages.gather(self.packages, self.places, kept, offline=work.offline)
         write_archive(
             work, place, self.asked.suite, apt.DPKG_NAMES[self.asked.arch], zip(self.packages, files, strict=True)
