@@ -19,7 +19,7 @@ NOISE = "I: running apt-get update...\n{}\nE: setup failed: E: apt-get failed\n"
         ("E: Failed to fetch http://a/b.deb  Could not connect to 127.0.0.1:9", MachineError, "without --offline"),
         ("E: Failed to fetch http://a/b.deb  404  Not Found", MachineError, "--mirror"),
         ("E: Failed to fetch http://a/Packages  Hash Sum mismatch", MachineError, "try again"),
-        ("E: Release file for http://a/dists/b/InRelease is expired (invalid since 1h)", MachineError, "another mirror"),
+        ("E: Release file for http://a/InRelease is expired (invalid since 1h)", MachineError, "another mirror"),
         ("dpkg-deb: error: archive is truncated", MachineError, "./kiln clean"),
     ],
 )
