@@ -72,7 +72,8 @@ class Metadata:
     """One rpm-md repository at one moment: the digest of its repomd.xml, and that file's date in seconds.
 
     `suite` is the repository's name. `url` is where it answered and `ways` are further places of the same content;
-    what they hold is fixed by the digest, so they take no part in what an image is. The other fields are those of
+    what they hold is fixed by the digest, so they take no part in what an image is; nor does `signature`, the digest
+    of repomd.xml's signature, which two keys may have made of the same file. The other fields are those of
     `distros.recipe.Repository`; `keyring` may be a key that the caller gave (`build.keys`), of which any may sign.
     """
 
@@ -87,6 +88,7 @@ class Metadata:
     access: str = ""
     url: str = field(default="", repr=False)
     ways: tuple[str, ...] = field(default=(), repr=False)
+    signature: str = field(default="", repr=False)
 
 
 def states(recipe: Recipe, sources: Sources, note: Callable[[str], None]) -> tuple[Metadata, ...]:
@@ -155,12 +157,17 @@ def _state(repository: Repository, sources: Sources) -> Metadata:
         return _remembered(repository, record)
     context = _context(repository, sources)
     url, content, ways = _found(repository, context)
+    signature = _signature(url, context) if repository.signed_metadata else b""
+    told = {"sha256": _keep(content), "url": url, "ways": ways, "signature": _keep(signature)}
+    archive.write(record, json.dumps(told).encode())
+    return _metadata(repository, told, content)
+
+
+def _keep(content: bytes) -> str:
+    """Keep a file by its digest, which it returns."""
     digest = hashlib.sha256(content).hexdigest()
     archive.write(_folder() / digest, content)
-    if repository.signed_metadata:
-        archive.write(_folder() / f"{digest}.asc", _signature(url, context))
-    archive.write(record, json.dumps({"sha256": digest, "url": url, "ways": ways}).encode())
-    return _metadata(repository, digest, content, url, ways)
+    return digest
 
 
 def _context(repository: Repository, sources: Sources) -> ssl.SSLContext | None:
@@ -179,22 +186,23 @@ def _remembered(repository: Repository, record: Path) -> Metadata:
         content = (_folder() / told["sha256"]).read_bytes()
     except FileNotFoundError:
         raise MachineError(f"{repository.url} has never been asked for here", "build once without --offline") from None
-    return _metadata(repository, told["sha256"], content, told["url"], tuple(told["ways"]))
+    return _metadata(repository, told, content)
 
 
-def _metadata(repository: Repository, digest: str, content: bytes, url: str, ways: tuple[str, ...]) -> Metadata:
+def _metadata(repository: Repository, told: Mapping[str, Any], content: bytes) -> Metadata:
     return Metadata(
         repository.name,
-        digest,
-        date_of(content, url),
+        told["sha256"],
+        date_of(content, told["url"]),
         repository.keyring,
         repository.keys,
         repository.signed_metadata,
         repository.metadata_keys,
         repository.sha1_key,
         repository.access,
-        url,
-        ways,
+        told["url"],
+        tuple(told["ways"]),
+        told["signature"],
     )
 
 
@@ -282,7 +290,7 @@ def read_state(told: Mapping[str, Any]) -> Metadata:
 
 
 def kept(state: Metadata) -> Path:
-    """Where this repomd.xml is kept, by its digest; its signature lies beside it as .asc."""
+    """Where this repomd.xml is kept, by its digest."""
     return _folder() / state.sha256
 
 
@@ -306,7 +314,7 @@ def verify(state: Metadata, tools: Path, *, mirror: bool) -> None:
 
 
 def _verify_signature(state: Metadata, file: Path, tools: Path, blame: type[KilnError]) -> None:
-    signature = file.with_name(f"{file.name}.asc")
+    signature = _folder() / state.signature
     if b"-----BEGIN PGP SIGNATURE-----" not in signature.read_bytes():
         raise blame(f"{state.url}/{REPOMD} is not signed", "Kiln builds from signed repositories only")
     allowed = pinned(state.keyring, state.metadata_keys or state.keys, tools)
