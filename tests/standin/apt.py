@@ -23,7 +23,7 @@ from build.request import find_recipe
 from build.workspace import Workspace
 from distros.debian import TOOLS
 from distros.recipe import Archive, Recipe
-from tests.standin import Standin, ubuntu
+from tests.standin import MADE_FROM, Standin, ubuntu
 from tests.standin.debs import Made
 from tests.standin.key import SigningKey
 from tests.standin.report import Invented
@@ -73,10 +73,11 @@ def make(recipe: Recipe, folder: Path, progress: Progress) -> Standin:
     """Make the archive in this folder."""
     if recipe.distro not in SHAPES:
         raise CallerError(f"there is no stand-in for {recipe.name}", "build it from its own archive")
-    (state,) = archive.releases((TOOLS,), offline=False)
+    (tools_state,) = archive.releases((TOOLS,), offline=False)
     letter = {
         "recipe": [recipe.distro, recipe.release, recipe.arch],
-        "state": asdict(state),
+        "tools": asdict(tools_state),
+        "states": [asdict(state) for state in archive.releases(MADE_FROM, offline=False)],
         "folder": str(folder.absolute()),
     }
     with progress.step(f"Making a stand-in for {recipe.name} of {BASE}"):
@@ -93,18 +94,18 @@ def load(recipe: Recipe, folder: Path) -> Standin:
 
 def main(letter: Mapping[str, Any]) -> int:
     """Make it, as root of its own view."""
-    recipe, state = find_recipe(*letter["recipe"]), apt.read_state(letter["state"])
+    recipe, states = find_recipe(*letter["recipe"]), tuple(map(apt.read_state, letter["states"]))
     folder = Path(letter["folder"])
     logs = cache.folder() / "logs"
     logs.mkdir(exist_ok=True)
     with (logs / f"standin-{recipe.name}-{recipe.arch}.log").open("w") as log:
-        tree = tools.make(state, MAKERS, log, mirror=False, offline=False)
+        tree = tools.make(apt.read_state(letter["tools"]), MAKERS, log, mirror=False, offline=False)
         name = f"standin-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
-        work = Workspace(tree, name, cache.folder(), log, state.date)
+        work = Workspace(tree, name, cache.folder(), log, max(state.date for state in states))
         cache.remove(work.folder)
         work.folder.mkdir(parents=True)
         try:
-            _make(recipe, state, work).save(folder)
+            _make(recipe, states, work).save(folder)
             for made in ("served", *SigningKey.FILES):
                 shutil.move(work.file(made), folder / made)
         finally:
@@ -112,11 +113,11 @@ def main(letter: Mapping[str, Any]) -> int:
     return 0
 
 
-def _make(recipe: Recipe, state: Release, work: Workspace) -> Invented:
+def _make(recipe: Recipe, states: tuple[Release, ...], work: Workspace) -> Invented:
     """Everything of it, in the workspace's folder."""
     shape = SHAPES[recipe.distro]
     key = SigningKey.make(work.folder, work.tool, work.folder)
-    pool = _fetch(recipe, state, work)
+    pool = _fetch(recipe, states, work)
     root = work.file("served") / MIRROR.strip("/")
     main, extra = (root / "pool" / component for component in (POOL, EXTRA))
     main.mkdir(parents=True)
@@ -140,7 +141,7 @@ def _make(recipe: Recipe, state: Release, work: Workspace) -> Invented:
     )
 
 
-def _fetch(recipe: Recipe, state: Release, work: Workspace) -> Pool:
+def _fetch(recipe: Recipe, states: tuple[Release, ...], work: Workspace) -> Pool:
     """Have apt fetch what the recipe's packages and theirs need, each set for itself: some exclude each other."""
     folder = work.file("pool")
     folder.mkdir()
@@ -156,9 +157,9 @@ def _fetch(recipe: Recipe, state: Release, work: Workspace) -> Pool:
         f"--keyring={TOOLS.keyring}",
         '--aptopt=APT::Install-Recommends "false"',
         f"--customize-hook={FETCH}",
-        state.suite,
+        states[0].suite,
         "-",
-        f"deb [signed-by={TOOLS.keyring}] {state.source}",
+        *(f"deb [signed-by={state.keyring}] {state.source}" for state in states),
         log=work.log,
         env={
             "TMPDIR": str(work.folder),

@@ -15,6 +15,8 @@ from build.workspace import Workspace
 from distros.debian import TOOLS
 
 KEYRING = Path(TOOLS.keyring)
+SECURITY = f"deb [signed-by={KEYRING}] http://deb.debian.org/debian-security trixie-security main"
+"""For its kernel: QEMU 7.2 does not emulate the main suite's 6.12.107 rightly (see `tests.standin.MADE_FROM`)."""
 REPOSITORY_TOOLS = ("rpm", "createrepo-c", "gpg", "gpg-agent", "gpgconf")
 PACKAGES = (
     *("systemd-sysv", "systemd-resolved", "udev", "dbus", "libpam-systemd", "libnss-myhostname", "libnss-resolve"),
@@ -82,7 +84,7 @@ class Base:
 
 def folder(state: Release) -> Path:
     """Where the tree of this state of the archive lies, made or not."""
-    parts = (state.sha256, PACKAGES, UNPACKED, EXCLUDED, PINS, UNPACK)
+    parts = (state.sha256, SECURITY, PACKAGES, UNPACKED, EXCLUDED, PINS, UNPACK)
     return cache.folder() / "standin-bases" / hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -116,6 +118,7 @@ def _bootstrap(state: Release, tree: Path, log: IO[str]) -> None:
         state.suite,
         tree,
         f"deb {signed} {state.source}",
+        SECURITY,
         f"deb {signed} {state.url} sid main",
         log=log,
         env={"SOURCE_DATE_EPOCH": str(state.date), "INITRD": "No", "KILN_UNPACKED": " ".join(UNPACKED)},
