@@ -442,7 +442,7 @@ def test(c: Context, fast: bool = False, all: bool = False, k: str = "") -> int:
     """Run the test suite: real builds and boots, but not every combination."""
     tier = "not real and not combination" if fast else "" if all else "not combination"
     workers = str(min(os.cpu_count() or 1, MOST_GUESTS))
-    spread = ["-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder"]
+    spread = ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
     words = [sys.executable, "-m", "pytest", "-m", tier, *spread, *(["-k", k] if k else [])]
     return PYTEST_STATUS.get(subprocess.run(words, check=False, cwd=PROJECT).returncode, 5)
 

@@ -1,7 +1,6 @@
 """What tests of several packages share: real images, built once."""
 
 import os
-import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -63,21 +62,6 @@ def image(shelf: Path, admin_key: Path) -> ImageMaker:
             return api.build(replace(request, **mirror), Progress()).folder
 
     return make
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What one worker runs in turn, never beside each other: a file's tests, since they share images and runs.
-
-    The combinations of a release are a group of their own, or one worker would have all of the long ones.
-    """
-    for item in items:
-        release = re.search("debian-12", item.name) if item.get_closest_marker("combination") else None
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{release[0]}" if release else _file_group(item)))
-
-
-def _file_group(item: pytest.Item) -> str:
-    return "test_boots" if item.path.stem == "test_every_boot" else item.path.stem
 
 
 def offline() -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from build import cache
 from build.digest import content_digest
 from build.progress import Progress
 from harness.report import Report, Status
@@ -52,7 +53,9 @@ def passed(report: Report) -> set[str]:
 
 
 def boot(image: Path, generation: int, **more: Any) -> Report:
-    (report,) = verify(VerifyRequest(image=image, generation=generation, **more), Progress())
+    """The report of one run. Another worker may be booting the same image: a run's folder is one run's at a time."""
+    with cache.locked("test-runs" + str(image.absolute()).replace("/", "-")):
+        (report,) = verify(VerifyRequest(image=image, generation=generation, **more), Progress())
     return report
 
 
