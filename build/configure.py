@@ -135,6 +135,7 @@ EMPTIED = (
     *("/run", "/tmp", "/var/tmp", "/dev", "/proc", "/sys"),
     *("/var/lib/cloud", "/var/lib/waagent", "/var/lib/dhcp", "/var/lib/dhcpcd", "/var/lib/NetworkManager"),
     *("/var/cache/apt", "/var/lib/apt/lists", "/var/log/journal"),
+    *("/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum", "/var/lib/dnf", "/var/cache/zypp"),
 )
 REMOVED = (
     *("/etc/ssh/ssh_host_*", "/etc/hostname.orig", "/etc/.pwd.lock", "/root/.bash_history", "/root/.ssh"),
@@ -143,6 +144,11 @@ REMOVED = (
     # The build machine's resolver, which a package's script set aside.
     "/etc/.resolv.conf.systemd-resolved.bak",
     *("/etc/*-", "/var/cache/debconf/*-old", "/var/lib/dpkg/*-old", "/var/cache/ldconfig/aux-cache"),
+    # Names by which a disk array or a package server would know one machine.
+    *("/etc/nvme/hostid", "/etc/nvme/hostnqn", "/etc/iscsi/initiatorname.iscsi", "/var/lib/zypp/AnonymousUniqueId"),
+    # What programs that only read rpm's database leave beside it.
+    *("/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock", "/var/lib/rpm/__db.*"),
+    *("/var/lib/rpm/*-shm", "/var/lib/rpm/*-wal", "/usr/lib/sysimage/rpm/*-shm", "/usr/lib/sysimage/rpm/*-wal"),
     # Both links and their targets' versions: the boot loader finds kernels by their own names.
     *("/vmlinuz.old", "/initrd.img.old"),
 )
