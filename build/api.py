@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from build import archive, cache, confined, foreign, freshness, keys, locking, proxy, tools
+from build import archive, base, cache, confined, foreign, freshness, keys, locking, proxy, tools
 from build.archive import Release
 from build.errors import CallerError, MachineError
 from build.families import Sources, State, family
@@ -87,7 +87,19 @@ def _chosen(request: BuildRequest, note: Callable[[str], None]) -> tuple[Recipe,
     spec = load(request.spec) if request.spec else NOTHING
     request = completed(request, spec, note)
     recipe = find_recipe(request.distro, request.release, request.arch)
-    return layered(recipe, spec), choose(recipe, request, spec), request
+    return layered(recipe, spec), _with_base(choose(recipe, request, spec), request, note), request
+
+
+def _with_base(choices: Choices, request: BuildRequest, note: Callable[[str], None]) -> Choices:
+    """The choices with the image to build on, where one is named."""
+    if request.base is None:
+        if request.base_sha256:
+            raise CallerError("--base-sha256 goes with --base", "name the image's file or URL with --base")
+        return choices
+    if request.lock or request.write_lock:
+        raise CallerError("a lock lists packages, an image brings its own", "leave --lock, or --base, out")
+    found = base.take(request.base, request.base_sha256, offline=request.offline, note=note)
+    return replace(choices, base=found.name, base_sha256=found.sha256)
 
 
 def _warnings(recipe: Recipe) -> tuple[str, ...]:

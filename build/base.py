@@ -7,10 +7,11 @@ that the recipe wants and the image lacks, configuration, boot loaders, the seal
 import hashlib
 import re
 import shlex
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from build import appliance, cache
+from build import appliance, cache, fetch
 from build.archive import Release
 from build.command import run
 from build.diskfile import open_image
@@ -43,6 +44,21 @@ def folder() -> Path:
     return cache.folder() / "bases"
 
 
+def take(word: str, sha256: str | None, *, offline: bool, note: Callable[[str], None]) -> Base:
+    """The image that the caller named: a file, or a URL whose content the caller knows by its digest.
+
+    Raises CallerError where it is not the one meant, MachineError where it is out of reach.
+    """
+    if sha256 is not None and not SHA256.fullmatch(sha256):
+        raise CallerError(f"{sha256!r} is no sha256", "give the 64 hexadecimal digits that the vendor publishes")
+    if "://" not in word:
+        return adopt(Path(word).expanduser(), sha256)
+    if sha256 is None:
+        raise CallerError(f"who vouches for {word}?", "give the digest that the vendor publishes: --base-sha256 HEX")
+    file = fetch.large([word], fetch.Digest("sha256", sha256), offline=offline, waiting=note)
+    return replace(adopt(file, sha256), name=name_of(word.rpartition("/")[2]))
+
+
 def adopt(path: Path, sha256: str | None) -> Base:
     """Take a file of the caller's, by a second name or as a copy. Raises CallerError where it is not the one meant."""
     if not path.is_file():
@@ -56,10 +72,11 @@ def adopt(path: Path, sha256: str | None) -> Base:
         )
     kept = Base(name_of(path.name), found)
     kept.file.parent.mkdir(exist_ok=True)
-    if not kept.file.exists():
-        fresh = kept.file.with_suffix(".partial")
-        run("cp", "--sparse=always", "--reflink=auto", path, fresh)
-        fresh.rename(kept.file)
+    with cache.locked(f"base-{found}"):
+        if not kept.file.exists():
+            fresh = kept.file.with_suffix(".partial")
+            run("cp", "--sparse=always", "--reflink=auto", path, fresh)
+            fresh.rename(kept.file)
     return kept
 
 

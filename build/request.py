@@ -37,6 +37,8 @@ class BuildRequest:
     ssh_key: Path | None = None
     arch: str | None = None
     kernel: str | None = None
+    base: str | None = None
+    base_sha256: str | None = None
     lock: Path | None = None
     write_lock: Path | None = None
     spec: Path | None = None
@@ -110,7 +112,9 @@ def choose(recipe: Recipe, request: BuildRequest, spec: Spec = NOTHING) -> Choic
     if request.mirror_key and not request.mirror:
         raise CallerError("--mirror-key goes with --mirror", "a distribution's own archive is checked with its own key")
     size = recipe.size if request.size is None else request.size
-    identity = _no_identity(request, spec) if kind == "generalized" else _identity(request, spec)
+    if kind in recipe.refused:
+        raise CallerError(f"{recipe.name} has no --type {kind}: {recipe.refused[kind]}", "build a generalized image")
+    identity = _no_identity(request, spec, provisioner) if kind == "generalized" else _identity(request, spec)
     require_first_boot(spec, provisioner, kind)
     name = _name(recipe, request.name or spec.name)
     hostname, admin, ssh_key = identity or ("", "", "")
@@ -138,10 +142,11 @@ def _name(recipe: Recipe, name: str) -> str:
     return name
 
 
-def _no_identity(request: BuildRequest, spec: Spec) -> tuple[str, ...]:
-    if spec.users or spec.wishes.hostname:
+def _no_identity(request: BuildRequest, spec: Spec, provisioner: str) -> tuple[str, ...]:
+    users = spec.users and provisioner != "ignition"  # which makes users besides those that a machine is given
+    if users or spec.wishes.hostname:
         raise CallerError(
-            f"{spec.file}: {'users' if spec.users else 'hostname'} belongs to a specialized image",
+            f"{spec.file}: {'users' if users else 'hostname'} belongs to a specialized image",
             'say type = "specialized" there: Azure names each machine of a generalized one, and gives it its user',
         )
     given = [flag for flag in ("hostname", "admin", "ssh_key") if getattr(request, flag)]
