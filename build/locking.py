@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from build import archive, cache, tools
+from build import archive, cache, fetch, tools
 from build.archive import Release
 from build.errors import CallerError, MachineError
 from build.families import apt, family
@@ -81,7 +81,7 @@ def tools_state(lock: Lock, recipe: Recipe, *, offline: bool) -> Release:
 def _has(place: str, state: Release) -> bool:
     """Whether the archive at this place is in that state still; its release file is kept then."""
     try:
-        content = archive.fetch(f"{place}/dists/{state.suite}/InRelease")
+        content = fetch.small(f"{place}/dists/{state.suite}/InRelease")
     except MachineError:
         return False
     if hashlib.sha256(content).hexdigest() != state.sha256:

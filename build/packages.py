@@ -1,19 +1,13 @@
 """Packages kept in the cache, taken by their digest: wherever one comes from, only what the lock names counts."""
 
-import hashlib
-import http.client
 import os
-import shutil
-import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from build.archive import TIMEOUT
 from build.errors import MachineError
+from build.fetch import Digest, large
 from build.lock import LockedPackage
 
 AT_ONCE = 4
@@ -22,9 +16,13 @@ FEW = 5
 """As many missing packages are named in full."""
 
 
-def folder(cache: Path, release: str) -> Path:
-    """Where the packages of a release are kept."""
-    return cache / "packages" / release
+LOCKED = "locked"
+"""Where packages that only a lock vouches for are kept: apart, since no other build looks at their digests."""
+
+
+def folder(cache: Path, shelf: str = LOCKED) -> Path:
+    """Where packages are kept, apart by what vouches for them."""
+    return cache / "packages" / shelf
 
 
 def note_use(kept: Path, installed: Iterable[tuple[str, str, str]]) -> None:
@@ -47,65 +45,41 @@ def file_name(package: LockedPackage) -> str:
 
 
 def gather(
-    wanted: Iterable[LockedPackage], places: Mapping[str, tuple[str, ...]], kept: Path, *, offline: bool
+    wanted: Iterable[LockedPackage], places: Mapping[str, tuple[str, ...]], cache: Path, *, offline: bool
 ) -> tuple[Path, ...]:
     """The files of these packages, in their order, each of them checked; what the cache lacks is fetched into it.
 
+    It does not matter for which build the cache has a file: it is taken by its digest alone.
+
     `places` are base URLs by a package's source, best first. Raises MachineError that names what is nowhere.
     """
-    kept.mkdir(parents=True, exist_ok=True)
+    folder(cache).mkdir(parents=True, exist_ok=True)
+    shelves = tuple(sorted(cache.glob("packages/*/")))
     packages = tuple(wanted)
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        found = tuple(pool.map(lambda one: _one(one, () if offline else places[one.source], kept), packages))
+        found = tuple(pool.map(lambda one: _one(one, () if offline else places[one.source], cache, shelves), packages))
     missing = [(package, told) for package, told in zip(packages, found, strict=True) if isinstance(told, str)]
     if missing:
         _refuse(missing, offline=offline)
     return tuple(path for path in found if isinstance(path, Path))
 
 
-def _one(package: LockedPackage, places: tuple[str, ...], kept: Path) -> Path | str:
+def _one(package: LockedPackage, places: tuple[str, ...], cache: Path, shelves: tuple[Path, ...]) -> Path | str:
     """Where the package lies now, or why it cannot be had."""
-    path = kept / file_name(package)
-    if _is_it(path, package):
-        os.utime(path)
-        return path
-    reasons = []
-    for place in places:
-        try:
-            _fetch(f"{place}/{package.path}", package, path)
-            return path
-        except (OSError, ValueError, http.client.HTTPException) as refusal:
-            reasons.append(f"{place}: {_why(refusal)}")
-    return "; ".join(reasons)
-
-
-def _is_it(path: Path, package: LockedPackage) -> bool:
+    digest = Digest("sha256", package.sha256)
+    for shelf in shelves:
+        with suppress(FileNotFoundError):
+            if digest.of(shelf / file_name(package)):
+                os.utime(shelf / file_name(package))
+                return shelf / file_name(package)
+    if not places:
+        return "nobody was asked"
+    path = folder(cache) / file_name(package)
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == package.sha256
-    except FileNotFoundError:
-        return False
-
-
-def _fetch(url: str, package: LockedPackage, target: Path) -> None:
-    """Raises ValueError where what comes is not what the lock names."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".fetched-") as fresh:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-            shutil.copyfileobj(answer, fresh, 1 << 20)
-        fresh.flush()
-        if not _is_it(Path(fresh.name), package):
-            raise ValueError("what it has is not what the lock names")
-        Path(fresh.name).chmod(0o644)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetched-") as beside:
-            whole = Path(beside) / "whole"
-            whole.hardlink_to(fresh.name)
-            whole.rename(target)
-
-
-def _why(refusal: Exception) -> str:
-    if isinstance(refusal, urllib.error.HTTPError):
-        return f"HTTP {refusal.code} {refusal.reason}"
-    return str(getattr(refusal, "reason", refusal) or type(refusal).__name__)
+        large([f"{place}/{package.path}" for place in places], digest).rename(path)
+    except MachineError as failure:
+        return failure.what
+    return path
 
 
 def _refuse(missing: list[tuple[LockedPackage, str]], *, offline: bool) -> None:

@@ -155,7 +155,7 @@ class AptPackages:
         if work.offline and not self._listed(lists):
             raise MachineError("the cache has no package lists of this state", "build once without --offline")
         environment = self.environment(work, lists)
-        mmdebstrap.run(*self.options(work), self.suite, fresh, *self._sources(work), log=work.log, env=environment)
+        mmdebstrap.run(*self.options(work), self.suite, fresh, *self.sources(work), log=work.log, env=environment)
         if not work.offline:
             self._keep_lists(work.file("lists"), lists)
 
@@ -180,7 +180,8 @@ class AptPackages:
             f"--customize-hook={UNDO}",
         )
 
-    def _sources(self, work: Workspace) -> tuple[str, ...]:
+    def sources(self, work: Workspace) -> tuple[str, ...]:
+        """The archives as lines of sources.list, each with the key that must have signed it."""
         return tuple(f"deb [signed-by={_keyring(work, release)}] {release.source}" for release in self.releases)
 
     def environment(self, work: Workspace, lists: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from build.request import BuildRequest
 
 
 def main(fields: dict[str, object]) -> int:
-    for name in ("output", "ssh_key"):
+    for name in ("output", "ssh_key", "mirror_key", "lock", "write_lock"):
         if name in fields:
             fields[name] = Path(str(fields[name]))
     try:

@@ -103,6 +103,37 @@ def test_sweeps_what_nobody_works_on_any_more(folder: Path) -> None:
     ]
 
 
+def dated(path: Path, days: float) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    os.utime(path, (0, time.time() - days * 86400))
+    return path
+
+
+def test_sweeps_packages_and_lists_that_no_build_has_used_for_long(folder: Path, tmp_path: Path) -> None:
+    (folder / "packages/trixie").mkdir(parents=True)
+    cache.sweep()
+    used, unused = (dated(folder / f"packages/trixie/{days}.deb", days) for days in (20, 40))
+    (tmp_path / "held.deb").hardlink_to(unused)
+    dated(folder / "lists/old/Packages", 40)
+    dated(folder / "lists/new/Packages", 40)
+    os.utime(folder / "lists/old", (0, time.time() - 40 * 86400))
+    cache.sweep()
+    assert used.exists()
+    assert not unused.exists()
+    assert (tmp_path / "held.deb").exists()
+    assert [path.name for path in (folder / "lists").iterdir()] == ["new"]
+
+
+def test_dates_packages_from_before_their_use_was_noted(folder: Path) -> None:
+    kept = dated(folder / "packages/trixie/less.deb", 4000)
+    cache.sweep()
+    assert kept.exists()
+    dated(kept, 4000)
+    cache.sweep()
+    assert not kept.exists()
+
+
 def test_removes_links_and_not_what_they_point_to(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept/file").touch()

@@ -9,7 +9,7 @@ import pytest
 
 from build.errors import MachineError
 from build.lock import LockedPackage
-from build.packages import deb_name, file_name, gather, note_use
+from build.packages import deb_name, file_name, folder, gather, note_use
 from tests.build.archives import FakeArchive, served
 
 CONTENT = b"a package"
@@ -20,6 +20,11 @@ def package(name: str = "less", content: bytes = CONTENT) -> LockedPackage:
     return LockedPackage(name, "amd64", "1:2-3", digest, len(content), f"pool/{name}.deb", "stable")
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILN_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def fake() -> Iterator[FakeArchive]:
     with served(FakeArchive()) as archive:
@@ -27,8 +32,13 @@ def fake() -> Iterator[FakeArchive]:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Path:
-    return tmp_path / "packages"
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def kept(home: Path) -> Path:
+    return folder(home)
 
 
 def places(fake: FakeArchive) -> dict[str, tuple[str, ...]]:
@@ -36,31 +46,31 @@ def places(fake: FakeArchive) -> dict[str, tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("place", ["debian", "snapshot"])
-def test_fetches_once_what_the_cache_lacks(fake: FakeArchive, kept: Path, place: str) -> None:
+def test_fetches_once_what_the_cache_lacks(fake: FakeArchive, home: Path, kept: Path, place: str) -> None:
     fake.files[f"/{place}/pool/less.deb"] = CONTENT
-    (path,) = gather([package()], places(fake), kept, offline=False)
+    (path,) = gather([package()], places(fake), home, offline=False)
     assert path.read_bytes() == CONTENT
     assert [one.name for one in kept.iterdir()] == ["less_1%3a2-3_amd64.deb"]
     asked = len(fake.asked)
-    assert gather([package()], {}, kept, offline=True) == (path,)
+    assert gather([package()], {}, home, offline=True) == (path,)
     assert len(fake.asked) == asked
 
 
-def test_takes_nothing_with_another_digest(fake: FakeArchive, kept: Path) -> None:
-    kept.mkdir()
+def test_takes_nothing_with_another_digest(fake: FakeArchive, home: Path, kept: Path) -> None:
+    kept.mkdir(parents=True)
     (kept / file_name(package())).write_bytes(b"altered!!")
     fake.files["/debian/pool/less.deb"] = b"replaced!"
     fake.files["/snapshot/pool/less.deb"] = CONTENT
-    (path,) = gather([package()], places(fake), kept, offline=False)
+    (path,) = gather([package()], places(fake), home, offline=False)
     assert path.read_bytes() == CONTENT
     assert fake.asked == ["/debian/pool/less.deb", "/snapshot/pool/less.deb"]
 
 
-def test_names_what_is_gone_everywhere(fake: FakeArchive, kept: Path) -> None:
+def test_names_what_is_gone_everywhere(fake: FakeArchive, home: Path, kept: Path) -> None:
     fake.files["/debian/pool/zstd.deb"] = b"another"
     fake.files["/debian/pool/there.deb"] = CONTENT
     with pytest.raises(MachineError, match="less 1:2-3") as refusal:
-        gather([package("there"), package(), package("zstd")], places(fake), kept, offline=False)
+        gather([package("there"), package(), package("zstd")], places(fake), home, offline=False)
     assert "zstd 1:2-3 (amd64)" in refusal.value.what
     assert "there" not in refusal.value.what
     assert "HTTP 404" in refusal.value.what
@@ -69,10 +79,10 @@ def test_names_what_is_gone_everywhere(fake: FakeArchive, kept: Path) -> None:
     assert [path.name for path in kept.iterdir()] == [file_name(package("there"))]
 
 
-def test_says_how_many_more_are_gone(kept: Path) -> None:
+def test_says_how_many_more_are_gone(home: Path, kept: Path) -> None:
     wanted = [package(f"package{number}") for number in range(9)]
     with pytest.raises(MachineError, match=r"package4 1:2-3 \(amd64\) and 4 more: the cache lacks it"):
-        gather(wanted, {}, kept, offline=True)
+        gather(wanted, {}, home, offline=True)
 
 
 def test_names_packages_as_apt_and_as_the_archive_does() -> None:
@@ -81,11 +91,22 @@ def test_names_packages_as_apt_and_as_the_archive_does() -> None:
     assert file_name(rpm) == "bash-5.2-1.x86_64.rpm"
 
 
-def test_notes_the_use_of_those_that_are_there(kept: Path) -> None:
-    kept.mkdir()
+def test_notes_the_use_of_those_that_are_there(home: Path, kept: Path) -> None:
+    kept.mkdir(parents=True)
     for name in ("used", "unused"):
         (kept / deb_name(name, "1", "all")).touch()
         os.utime(kept / deb_name(name, "1", "all"), (0, 0))
     note_use(kept, [("used", "1", "all"), ("absent", "1", "all")])
     assert (kept / "used_1_all.deb").stat().st_mtime > 0
     assert (kept / "unused_1_all.deb").stat().st_mtime == 0
+
+
+def test_takes_what_any_build_has_kept_and_adds_nothing_to_what_others_trust(fake: FakeArchive, home: Path) -> None:
+    for shelf in ("stable", "stable-0123"):
+        (home / "packages" / shelf).mkdir(parents=True)
+    (home / "packages/stable" / file_name(package())).write_bytes(b"altered!!")
+    (home / "packages/stable-0123" / file_name(package())).write_bytes(CONTENT)
+    fake.files["/debian/pool/zstd.deb"] = CONTENT
+    less, zstd = gather([package(), package("zstd")], places(fake), home, offline=False)
+    assert (less.parent.name, zstd.parent.name) == ("stable-0123", "locked")
+    assert not (home / "packages/stable" / file_name(package("zstd"))).exists()

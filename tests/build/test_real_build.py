@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -12,16 +13,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from spdx_tools.spdx.parser.json import json_parser
+from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from build import api, cache
 from build.errors import CallerError
+from build.lock import Lock
 from build.manifest import DISK, Manifest
 from build.progress import Progress
 from build.request import BuildRequest
+from build.sbom import CYCLONEDX, SPDX
 from build.vhd import LENGTH
 from tests.build.leaks import find_words, host_words, unpack_root
 from tests.conftest import ADMIN, HOSTNAME, ImageMaker
@@ -84,6 +92,14 @@ def test_makes_a_sparse_vhd_of_exactly_the_size(image: ImageMaker, name: str) ->
     assert {"linux-image-cloud-amd64", "openssh-server"} <= {package.name for package in manifest.packages}
     assert manifest.kernel.endswith("-cloud-amd64")
     assert (folder / "build.log").stat().st_size
+    bill = json.loads((folder / CYCLONEDX).read_text())
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
+    assert {(one["name"], one["version"]) for one in bill["components"]} == {
+        (package.name, package.version) for package in manifest.packages
+    }
+    assert all(one["hashes"] and one["licenses"] for one in bill["components"] if one["name"] in ("less", "sudo"))
+    document = json_parser.JsonLikeDictParser().parse(json.loads((folder / SPDX).read_text()))
+    assert validate_full_spdx_document(document, "SPDX-2.3") == []
 
 
 @pytest.mark.parametrize("name", ["debian-13", "debian-12"])
@@ -123,9 +139,10 @@ def test_names_and_opens_a_specialized_image(image: ImageMaker, admin_key: Path,
     assert (tree / "etc/machine-id").read_text() == ""
 
 
-def test_finds_an_unchanged_image(reference: Path) -> None:
-    again = api.build(small(reference.parent, offline=True), Progress())
+def test_finds_an_unchanged_image_and_writes_its_lock(reference: Path, tmp_path: Path) -> None:
+    again = api.build(small(reference.parent, offline=True, write_lock=tmp_path / "lock"), Progress())
     assert again.reused
+    assert len(Lock.load(tmp_path / "lock").packages) == len(again.manifest.packages)
 
 
 def test_refuses_a_disk_that_cannot_hold_what_is_installed(output: Path) -> None:
@@ -244,6 +261,20 @@ def test_asks_nobody_when_offline(reference: Path, output: Path, tmp_path: Path)
     assert sha256(output / reference.name / DISK) == sha256(reference / DISK)
 
 
+def copy_libraries(name: str, target: Path, seen: tuple[str, ...] = ()) -> None:
+    """Copy an installed library and what it needs: a system's own Python has none of them."""
+    found = metadata.distribution(name)
+    for file in found.files or ():
+        if ".." not in file.parts and "__pycache__" not in file.parts:
+            (target / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(str(file.locate()), target / file)
+    for needed in found.requires or ():
+        other = re.match(r"[\w.-]+", needed)
+        if other and other[0] not in seen and "extra ==" not in needed:
+            with contextlib.suppress(metadata.PackageNotFoundError):  # for another Python
+                copy_libraries(other[0], target, (*seen, name))
+
+
 @pytest.fixture
 def somebody() -> Iterator[tuple[str, Path]]:
     """An ordinary user with subordinate ids, a home of its own, and a copy of the project that it may read."""
@@ -255,7 +286,8 @@ def somebody() -> Iterator[tuple[str, Path]]:
     subprocess.run(["useradd", "--create-home", "--home-dir", base / "home", name], check=True)
     for part in ("build", "distros", "tests"):
         shutil.copytree(PROJECT / part, base / "project" / part, ignore=shutil.ignore_patterns("__pycache__"))
-    subprocess.run(["chmod", "-R", "a+rX", base / "project"], check=True)
+    copy_libraries("cyclonedx-python-lib", base / "libraries")
+    subprocess.run(["chmod", "-R", "a+rX", base / "project", base / "libraries"], check=True)
     try:
         yield name, base
     finally:
@@ -274,7 +306,14 @@ def test_makes_the_same_image_for_an_ordinary_user(reference: Path, somebody: tu
     request = {"distro": "debian", "release": "13", "size": SMALL, "output": str(home / "output")}
     python = "/usr/bin/python3"
     command = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", "env", "-i"]
-    command += [f"HOME={home}", "PATH=/usr/bin:/bin", python, str(base / "project" / BUILDER), json.dumps(request)]
+    command += [
+        f"HOME={home}",
+        f"PYTHONPATH={base}/libraries",
+        "PATH=/usr/bin:/bin",
+        python,
+        str(base / "project" / BUILDER),
+        json.dumps(request),
+    ]
 
     def start() -> Running:
         made = Running.__new__(Running)
