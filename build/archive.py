@@ -5,13 +5,8 @@ those the digests of the packages.
 """
 
 import hashlib
-import http.client
 import json
-import ssl
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,22 +14,14 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from build import cache, keys
+from build import cache, fetch, keys
 from build.command import CommandFailed, run
 from build.errors import CallerError, KilnError, MachineError
 from distros.recipe import Archive
 
-TRIES = 3
 ALTERED = "the archive is signed with another key, or was altered on the way; use another mirror"
 SIGNED, SIGNATURE = b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP SIGNATURE-----"
 """What a signed file begins with (what stood before it would not be signed), and where the signed part ends."""
-TIMEOUT = 20.0
-"""Seconds for one answer of an archive."""
-GONE = (404, 410)
-
-
-class Absent(MachineError):
-    """An archive answers that it does not have the file."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +71,7 @@ def either(first: Archive, second: Archive, note: Callable[[str], None], *, offl
         return first
     try:
         if not offline:
-            fetch(_release_file(first.url, first.suites[0]), tries=1)
+            fetch.small(_release_file(first.url, first.suites[0]), tries=1)
             return first
     except MachineError:
         note(f"there is no {first.suites[0]} at {first.url}: it comes from {second.url}")
@@ -104,7 +91,7 @@ def releases(archives: Iterable[Archive], *, offline: bool) -> tuple[Release, ..
 
 def kept(release: Release) -> Path:
     """Where this release file is kept, by its digest."""
-    return _folder() / release.sha256
+    return folder() / release.sha256
 
 
 def verify(release: Release, keyring: Path, *, mirror: bool) -> None:
@@ -138,26 +125,27 @@ def verify(release: Release, keyring: Path, *, mirror: bool) -> None:
 def _release(archive: Archive, suite: str, *, offline: bool) -> Release:
     newest = _newest(archive.url, suite)
     if not offline:
-        content = fetch(_release_file(archive.url, suite))
+        content = fetch.small(_release_file(archive.url, suite))
         digest = hashlib.sha256(content).hexdigest()
-        write(_folder() / digest, content)
+        write(folder() / digest, content)
         write(newest, digest.encode())
     elif newest.is_file():
         digest = newest.read_text()
-        content = (_folder() / digest).read_bytes()
+        content = (folder() / digest).read_bytes()
     else:
         raise MachineError(f"{archive.url} {suite} has never been asked for here", "build once without --offline")
     date, end = _moment(content, "Date"), _moment(content, "Valid-Until")
     return Release(archive.url, suite, archive.components, archive.keyring, digest, date, archive.keys, end)
 
 
-def _folder() -> Path:
+def folder() -> Path:
+    """Where release files are kept, each under its digest."""
     return cache.folder() / "releases"
 
 
 def _newest(url: str, suite: str) -> Path:
     """The file that names the digest of the release file that this suite had last."""
-    return _folder() / f"newest-{hashlib.sha256(json.dumps([url, suite]).encode()).hexdigest()[:24]}"
+    return folder() / f"newest-{hashlib.sha256(json.dumps([url, suite]).encode()).hexdigest()[:24]}"
 
 
 def write(path: Path, content: bytes) -> None:
@@ -184,30 +172,3 @@ def _moment(content: bytes, field: str) -> int:
 
 def _release_file(url: str, suite: str) -> str:
     return f"{url}/dists/{suite}/InRelease"
-
-
-def fetch(url: str, tries: int = TRIES, context: ssl.SSLContext | None = None) -> bytes:
-    """Fetch a small file; a passing fault is tried again, a refusal is final.
-
-    `context` holds the certificate by which this machine shows who it is, where an archive wants one.
-    Raises Absent where the archive does not have it, else MachineError where it is out of reach.
-    """
-    kind = MachineError
-    for attempt in range(tries):
-        try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT, context=context) as answer:
-                return bytes(answer.read(16 << 20))
-        except urllib.error.HTTPError as refusal:
-            reason = f"HTTP {refusal.code} {refusal.reason}"
-            if refusal.code < 500:
-                kind = Absent if refusal.code in GONE else MachineError
-                break
-        except (OSError, http.client.HTTPException) as fault:
-            reason = str(getattr(fault, "reason", fault) or type(fault).__name__)
-        if attempt + 1 < tries:
-            time.sleep(2**attempt)
-    raise kind(
-        f"{url} is out of reach: {reason}",
-        "ways on: a mirror (--mirror URL), a proxy (--proxy URL), an image to start from (--base FILE), or what the "
-        "cache holds (--offline)",
-    )

@@ -69,6 +69,8 @@ def chosen_kernel(work: Workspace, marks: tuple[str, ...]) -> str:
     """The version of the newest kernel of that flavour in the tree. Raises RecipeError where there is none."""
     there = {path.split("/")[-2] for path in work.glob(f"{MODULES}/*/vmlinuz")}
     there |= {path.removeprefix("/boot/vmlinuz-") for path in work.glob("/boot/vmlinuz-*")}
+    # A system that keeps its kernels elsewhere has their modules all the same.
+    there = there or {path.split("/")[-1] for path in work.glob(f"{MODULES}/*")}
     own = [version for version in there if not marks or any(mark in version for mark in marks)]
     if not own:
         found = ", ".join(sorted(there)) or "none at all"

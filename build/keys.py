@@ -4,13 +4,17 @@ import base64
 import binascii
 import hashlib
 import re
+import tempfile
 from pathlib import Path
 
+import distros
 from build import cache
 from build.errors import CallerError
 
 GIVEN = "given:"
 """Marks a keyring's name as a key that the caller gave; its digest follows."""
+OURS = "distros:"
+"""Marks a keyring's name as a public key that comes with Kiln; its path in the package `distros` follows."""
 ARMOR = re.compile(
     rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+:[^\r\n]*\r?\n)*\r?\n(.*?)\r?\n(?:=[A-Za-z0-9+/=]{4}\r?\n)?"
     rb"-----END PGP PUBLIC KEY BLOCK-----",
@@ -33,11 +37,7 @@ def take(file: Path) -> str:
     binary = dearmored(content)
     if not binary or not binary[0] & FIRST_BIT:
         raise CallerError(f"{file} holds no OpenPGP key", "name the public key that signs the mirror, as it offers it")
-    digest = hashlib.sha256(binary).hexdigest()
-    kept = _kept(digest)
-    kept.parent.mkdir(exist_ok=True)
-    kept.write_bytes(binary)
-    return f"{GIVEN}{digest}"
+    return f"{GIVEN}{_keep(binary).stem}"
 
 
 def dearmored(content: bytes) -> bytes:
@@ -50,9 +50,11 @@ def dearmored(content: bytes) -> bytes:
 
 
 def located(keyring: str, tools: Path) -> Path:
-    """Where a keyring lies: a file of the tools tree, or a key that the caller gave."""
+    """Where a keyring lies: a file of the tools tree, a key that the caller gave, or one that comes with Kiln."""
     if keyring.startswith(GIVEN):
         return _kept(keyring.removeprefix(GIVEN))
+    if keyring.startswith(OURS):
+        return _keep(dearmored((Path(distros.__file__).parent / keyring.removeprefix(OURS)).read_bytes()))
     return tools / keyring.lstrip("/")
 
 
@@ -60,6 +62,17 @@ def signers(status: str) -> set[str]:
     """The fingerprints of the primary keys whose signatures hold, from what gpgv prints with --status-fd."""
     lines = (line.split() for line in status.splitlines())
     return {words[-1] for words in lines if words[:2] == ["[GNUPG:]", "VALIDSIG"]}
+
+
+def _keep(binary: bytes) -> Path:
+    """Have a key in the cache, whole at once, whoever else keeps the same."""
+    kept = _kept(hashlib.sha256(binary).hexdigest())
+    kept.parent.mkdir(exist_ok=True)
+    if not kept.is_file():
+        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as fresh:
+            fresh.write(binary)
+        Path(fresh.name).rename(kept)
+    return kept
 
 
 def _kept(digest: str) -> Path:

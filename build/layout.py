@@ -73,6 +73,14 @@ class Layout:
         return f"(,{'gpt' if self.label == 'gpt' else 'msdos'}{self.root.number})"
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A disk whose layout is its distribution's own: all that is chosen is its size in bytes."""
+
+    size: int
+    root_uuid: str = ""
+
+
 def lay_out(image: str, generation: str, size: int, esp_mib: int, arch: str) -> Layout:
     """The layout of an image for generation "1", "2" or "both".
 

@@ -15,11 +15,11 @@ from build.archive import Release
 from build.base import Base, UnpackBase
 from build.bls import WriteMenu
 from build.configure import AddAdministrator, EnableServices, NameMachine, Seal, SetAgentOptions, WriteFiles
-from build.families import State, family
+from build.families import State, family, whole
 from build.filesystems import ClearMountPoint, FillEsp, FillRoot, PartitionDisk, StageEsp, WriteFstab
 from build.grub import ConfigureGrub, InstallBiosModules, WriteBiosLoader, keeps_loaders_on_esp
 from build.initramfs import MakeInitramfs
-from build.layout import Layout, lay_out
+from build.layout import Layout, Whole, lay_out
 from build.selinux import ComputeLabels, WriteLabels
 from build.spec import NOTHING, Spec
 from build.spec import steps as spec_steps
@@ -67,7 +67,7 @@ class BuildPlan:
     """A build that could be run: the image's name, its layout and its steps."""
 
     image: str
-    layout: Layout
+    layout: Layout | Whole
     steps: tuple[Step, ...]
     epoch: int
 
@@ -118,8 +118,11 @@ def plan(
 
     Raises CallerError where the size does not fit.
     """
-    assert recipe.grub
     image = image_name(recipe, choices)
+    if published := whole(recipe):
+        steps = published.steps(recipe, image, choices.size, choices.spec, states)
+        return BuildPlan(image, Whole(choices.size), steps, epoch)
+    assert recipe.grub
     layout = lay_out(image, choices.generation, choices.size, recipe.esp_mib, recipe.arch)
     steps = (
         *((first,) if first else _tree(recipe, choices, states, tools)),

@@ -77,7 +77,7 @@ def _build(order: Order, progress: Progress, log: IO[str], log_path: Path) -> No
     if not order.lock:
         freshness.remember(order.tools)
     name = f"{todo.image}-{todo.id[:16]}"
-    work = Workspace(tree, name, cache.folder(), log, todo.epoch, order.offline, order.credentials)
+    work = Workspace(tree, name, cache.folder(), log, todo.epoch, order.offline, order.credentials, progress.waiting)
     # The front holds this image's lock as well; when it is killed, its worker may outlive it by a moment.
     with cache.locked(f"work-{todo.image}"):
         _drop_abandoned(work, todo, everything=order.rebuild)

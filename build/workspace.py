@@ -7,7 +7,7 @@ same programs shape the image whatever machine this is. Steps run as root of the
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,8 @@ class Workspace:
     """A folder below the tools tree in which one image is made.
 
     `epoch` is the source date in seconds, to which every time in the image is clamped; `log` is the build's log;
-    `offline` forbids steps to ask any archive; `credentials` is where lies what an archive of subscribers wants to see.
+    `offline` forbids steps to ask any archive; `credentials` is where lies what an archive of subscribers wants to see;
+    `waiting` is told how far a step is that takes long.
     """
 
     tools: Path
@@ -76,6 +77,7 @@ class Workspace:
     epoch: int
     offline: bool = False
     credentials: str = ""
+    waiting: Callable[[str], None] = lambda text: None
 
     @property
     def folder(self) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PROVISIONERS = ("cloud-init", "waagent", "none")
+"""What provisions an image that is made of packages; one that is published whole has a way of its own."""
 KINDS = ("generalized", "specialized")
 ARCHITECTURES = ("x86_64", "aarch64")
 
@@ -202,6 +203,9 @@ class Recipe:
     """What a locale other than C.UTF-8 needs; {language} stands for its language, as "de"."""
     rpm: Rpm | None = None
     image: PublishedImage | None = None
+    """The image that the distribution publishes, where that is what an image is made of."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Kinds of images that cannot be made of it, and why."""
     normalized: tuple[str, ...] = ()
     """Files (patterns) that a package's script would make different each time, and that this recipe makes equal."""
     esp_mib: int = 124

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from build.errors import CallerError
-from build.families import apt, dnf
+from build.families import apt, dnf, flatcar
 from build.families.source import Sources
+from build.spec.value import Spec
 from build.workspace import Workspace
 from distros.recipe import Recipe
 
@@ -66,7 +67,17 @@ class Family(Protocol):
         """Name, version and architecture of every package in the workspace's tree, sorted."""
 
 
-FAMILIES: Mapping[str, Family] = {"apt": apt, "dnf": dnf}
+class WholeImage(Protocol):
+    """What a family's module holds besides, whose images are published whole and not made of packages."""
+
+    def steps(
+        self, recipe: Recipe, image: str, size: int, spec: Spec, states: tuple[Any, ...]
+    ) -> tuple[PackagesStep, ...]:
+        """All that is done for the image of that name, `size` its disk's in bytes. Raises CallerError."""
+
+
+FAMILIES: Mapping[str, Family] = {"apt": apt, "dnf": dnf, "flatcar": flatcar}
+WHOLE: Mapping[str, WholeImage] = {"flatcar": flatcar}
 
 
 def family(recipe: Recipe) -> Family:
@@ -77,4 +88,9 @@ def family(recipe: Recipe) -> Family:
         raise CallerError(f"{recipe.name} needs the family {recipe.family}, which cannot be built yet") from None
 
 
-__all__ = ["FAMILIES", "Family", "PackagesStep", "Sources", "State", "family"]
+def whole(recipe: Recipe) -> WholeImage | None:
+    """The family of a recipe that is not a tree of packages, None for all others."""
+    return WHOLE.get(recipe.family)
+
+
+__all__ = ["FAMILIES", "Family", "PackagesStep", "Sources", "State", "WholeImage", "family", "whole"]

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from build import archive, cache, entitlement, keys
-from build.archive import Absent
+from build import archive, cache, entitlement, fetch, keys
 from build.certificates import Certificate, certificates
 from build.command import CommandFailed, run
 from build.errors import CallerError, KilnError, MachineError, RecipeError
 from build.families.source import Sources
+from build.fetch import TRIES, Absent
 from build.workspace import Workspace
 from distros.recipe import Recipe, Repository, Rpm
 
@@ -218,7 +218,7 @@ def _found(repository: Repository, context: ssl.SSLContext | None) -> tuple[str,
     while places:
         url = places.pop(0)
         try:
-            content = archive.fetch(f"{url}/{REPOMD}", context=context, tries=1 if places else archive.TRIES)
+            content = fetch.small(f"{url}/{REPOMD}", context=context, tries=1 if places else TRIES)
             if not expected or hashlib.sha256(content).hexdigest() in expected:
                 return url, content, tuple(places)
             failures.append(MachineError(f"{url} is not what the metalink says"))
@@ -234,7 +234,7 @@ def _metalink(
     url: str, context: ssl.SSLContext | None, failures: list[MachineError]
 ) -> tuple[tuple[str, ...], frozenset[str]]:
     try:
-        return read_metalink(archive.fetch(url, context=context))
+        return read_metalink(fetch.small(url, context=context))
     except MachineError as failure:
         failures.append(failure)
     except ValueError as damage:
@@ -266,7 +266,7 @@ def read_metalink(content: bytes) -> tuple[tuple[str, ...], frozenset[str]]:
 def _signature(url: str, context: ssl.SSLContext | None) -> bytes:
     """The detached signature, empty where the repository has none: `verify` then says so."""
     try:
-        return archive.fetch(f"{url}/{REPOMD}.asc", context=context)
+        return fetch.small(f"{url}/{REPOMD}.asc", context=context)
     except Absent:
         return b""
 

@@ -134,7 +134,7 @@ def require_first_boot(spec: Spec, provisioner: str, kind: str) -> None:
             f"{spec.file}: first_boot.user_data is #cloud-config, and {by}",
             "write a script (#!/bin/sh), which every image can run",
         )
-    if text == IGNITION:
+    if text == IGNITION and provisioner != "ignition":
         raise CallerError(
             f"{spec.file}: first_boot.user_data is Ignition's, which this image does not have",
             "write #cloud-config or a script (#!/bin/sh)",

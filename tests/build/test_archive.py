@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import build.archive
+import build.fetch
 from build.archive import Release, either, kept, locate, releases, verify
 from build.errors import CallerError, KilnError, MachineError
 from distros.recipe import Archive
@@ -16,7 +16,7 @@ from tests.build.archives import DATE, RELEASE, FakeArchive, Signer, served
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KILN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(build.archive.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(build.fetch.time, "sleep", lambda seconds: None)
 
 
 @pytest.fixture

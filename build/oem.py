@@ -1,0 +1,145 @@
+"""The OEM partition of a Flatcar image: read and made anew with what the user adds, without a mount.
+
+Ignition merges `base/base.ign` under whatever the machine is given as custom data; `config.ign` takes the place of
+custom data, so it is written only when it was asked for. GRUB reads `grub.cfg` unless Secure Boot's own does without.
+"""
+
+import base64
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from build import btrfs
+from build.errors import MachineError
+from build.gpt import Partition, read_table
+from build.layout import NAMESPACE
+from build.workspace import Workspace
+
+BTRFS, MKFS = "/usr/bin/btrfs", "/usr/sbin/mkfs.btrfs"
+BASE, USER, GRUB = "base/base.ign", "config.ign", "grub.cfg"
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class CustomizeOem:
+    """What the user adds to it: `base` and `user` are Ignition configs, `arguments` the kernel's; empty: none.
+
+    `image` is the image's name, from which the new file system's ids follow.
+    """
+
+    image: str
+    base: str
+    user: str = ""
+    arguments: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """What a plan shows."""
+        what = {
+            f"    {BASE}: files, units and users for the first boot, under the machine's custom data": self.base,
+            f"    {USER}: a config in place of the machine's custom data": self.user,
+            f"    {GRUB}: kernel arguments {' '.join(self.arguments)}": self.arguments,
+        }
+        return "\n".join(("Make the OEM file system anew", *(line for line, given in what.items() if given)))
+
+    def run(self, work: Workspace) -> None:
+        """An earlier attempt's result is made anew from the same disk: reading it gives the same files."""
+        slot = partition(work.disk, "OEM")
+        old, new, files = work.file("oem.img"), work.file("oem.new"), work.file("oem")
+        read_partition(work.disk, slot, old)
+        shutil.rmtree(files, ignore_errors=True)
+        files.mkdir()
+        work.tool(BTRFS, "restore", "-mSx", old, files)
+        self._add(files)
+        settle(files, work.epoch)
+        self._make(work, files, slot, new)
+        lay(work, new, slot)
+        for path in (old, new):
+            path.unlink()
+        shutil.rmtree(files)
+
+    def _make(self, work: Workspace, files: Path, slot: Partition, new: Path) -> None:
+        own = uuid.uuid5(NAMESPACE, f"{self.image}/oem")
+        new.unlink(missing_ok=True)
+        with new.open("wb") as file:
+            file.truncate(slot.size)
+        ids = ("--uuid", str(own), "--device-uuid", str(uuid.uuid5(own, "device")))
+        work.tool(MKFS, "--quiet", "--label", "OEM", *ids, "--rootdir", files, new)
+        btrfs.normalize(new, work.epoch)
+
+    def _add(self, files: Path) -> None:
+        if self.base:
+            _put(files / BASE, merged(_text(files / BASE), self.base))
+        if self.user:
+            _put(files / USER, self.user)
+        if self.arguments:
+            words = " ".join(self.arguments)
+            _put(files / GRUB, f'{_text(files / GRUB)}set linux_append="$linux_append {words}"\n')
+
+
+def merged(vendor: str, own: str) -> str:
+    """The vendor's base config with ours under it. Both stay whole: the vendor's is merged in by a data URL."""
+    if not vendor.strip():
+        return own
+    told: dict[str, Any] = json.loads(own)
+    source = "data:;base64," + base64.b64encode(vendor.encode()).decode()
+    told["ignition"] = {**told["ignition"], "config": {"merge": [{"source": source}]}}
+    return json.dumps(told, indent=1, sort_keys=True) + "\n"
+
+
+def partition(disk: Path, name: str) -> Partition:
+    """The partition of this name. Raises MachineError where there is none: the image is no Flatcar."""
+    with disk.open("rb") as file:
+        found = [one for one in read_table(file, disk.stat().st_size).partitions if one.name == name]
+    if len(found) != 1:
+        raise MachineError(f"the image has {len(found)} partitions that are called {name}", "is it a Flatcar image?")
+    return found[0]
+
+
+def read_partition(disk: Path, slot: Partition, target: Path) -> None:
+    """A partition as a sparse file of its own."""
+    zeros = bytes(CHUNK)
+    target.unlink(missing_ok=True)
+    with disk.open("rb") as source, target.open("wb") as copy:
+        source.seek(slot.offset)
+        for at in range(0, slot.size, CHUNK):
+            block = source.read(min(CHUNK, slot.size - at))
+            if block != zeros[: len(block)]:
+                copy.seek(at)
+                copy.write(block)
+        copy.truncate(slot.size)
+
+
+def lay(work: Workspace, source: Path, slot: Partition) -> None:
+    """Put a partition's content in place of what was there; what is zeros is a hole."""
+    place = ("--offset", str(slot.offset), "--length", str(slot.size))
+    work.tool("/usr/bin/fallocate", "--punch-hole", *place, work.disk)
+    zeros = bytes(CHUNK)
+    with source.open("rb") as file, work.disk.open("r+b") as target:
+        at = slot.offset
+        while block := file.read(CHUNK):
+            if block != zeros[: len(block)]:
+                target.seek(at)
+                target.write(block)
+            at += len(block)
+
+
+def settle(folder: Path, epoch: int) -> None:
+    """No time after `epoch` (seconds), the folders' included."""
+    for path in [*sorted(folder.rglob("*"), reverse=True), folder]:
+        when = min(path.lstat().st_mtime_ns, epoch * 10**9)
+        os.utime(path, ns=(when, when), follow_symlinks=False)
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.is_file() and not path.is_symlink() else ""
+
+
+def _put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_text(text)
+    path.chmod(0o644)
