@@ -165,7 +165,7 @@ class Table:
             else:
                 yield complaint(value.place, f"there is no such key{nearest(key, self.keys)}")
         for key in self.required:
-            if key not in node.value:
+            if key not in node.value and not get_close_matches(key, node.value.keys() - self.keys.keys(), 1, SIMILAR):
                 yield complaint(node.place, f"the key {key!r} is missing")
         yield from self.rule(node)
 
@@ -216,7 +216,7 @@ def exactly_one(node: Node, *keys: str) -> Iterator[Complaint]:
     given = [key for key in keys if key in node.value]
     if len(given) > 1:
         yield complaint(node.value[given[1]].place, f"{given[0]!r} is there already: say one of them")
-    elif not given:
+    elif not given and not any(get_close_matches(key, keys, 1, SIMILAR) for key in node.value):
         yield complaint(node.place, f"one of {', '.join(map(repr, keys))} is missing")
 
 
