@@ -80,7 +80,9 @@ def test_a_release_file_names_the_lists_by_their_digests(tmp_path: Path) -> None
 
 
 def test_signs_so_that_only_its_own_key_confirms_it(tmp_path: Path) -> None:
-    own, other = (SigningKey.make(folder) for folder in (tmp_path / "own", tmp_path / "other") if not folder.mkdir())
+    for name in ("own", "other"):
+        (tmp_path / name).mkdir()
+    own, other = (SigningKey.make(tmp_path / name) for name in ("own", "other"))
     (tmp_path / "text").write_text("words\n")
     with own.opened() as opened:
         opened.clear_sign(tmp_path / "text", tmp_path / "signed")
