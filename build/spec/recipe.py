@@ -147,6 +147,6 @@ def blamed(error: KilnError, spec: Spec) -> KilnError:
         return error
     for key, names in (("add", spec.packages), ("remove", spec.removed)):
         for name in names:
-            if re.search(rf"(?<![\w.+-]){re.escape(name)}(?![\w.+])", error.what):
+            if re.search(rf"(?<![\w.+-]){re.escape(name)}(?![\w+-]|[.]\w)", error.what):
                 return CallerError(f"{spec.file}: packages.{key} has {name!r}: {error.what}", "correct it in the spec")
     return error
