@@ -1,17 +1,21 @@
 """Which accelerator runs guests here, found out by booting one: `/dev/kvm` may open and then hang every guest.
 
-The probe is a boot sector of ours that writes a word on COM1 and leaves through QEMU's isa-debug-exit. Its answer is
-kept in the cache per boot of this machine, QEMU version and right to the device.
+The probe is a program of ours that needs no system: on x86_64 a boot sector that writes a word on COM1 and leaves
+through QEMU's isa-debug-exit, on aarch64 a kernel that writes it on the PL011 and switches itself off. Its answer is
+kept in the cache per boot of this machine, QEMU version and right to the device. KVM runs no guest of a processor that
+this machine does not have.
 """
 
 import json
 import os
+import struct
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from build.command import find, run
+from harness.processor import X86_64, Processor, find_qemu, is_ours
 
 KVM_DEVICE = Path("/dev/kvm")
 PATIENCE = 8.0
@@ -30,38 +34,67 @@ class Accelerator:
     why: str = ""
 
 
-KVM = Accelerator("kvm", ("-accel", "kvm", "-cpu", "host,-hypervisor"), 1)
-TCG = Accelerator("tcg", ("-accel", "tcg,thread=multi", "-cpu", "max,-hypervisor"), 10)
+def kvm(of: Processor = X86_64) -> Accelerator:
+    """Guests run by this machine's own processor."""
+    return Accelerator("kvm", ("-accel", "kvm", "-cpu", of.real), 1)
 
 
-def choose_accelerator() -> Accelerator:
+def tcg(of: Processor = X86_64, why: str = "") -> Accelerator:
+    """Guests emulated by QEMU, `why` so."""
+    return Accelerator("tcg", ("-accel", "tcg,thread=multi", "-cpu", of.emulated), 10, why)
+
+
+KVM, TCG = kvm(), tcg()
+
+
+def choose_accelerator(of: Processor = X86_64) -> Accelerator:
     """KVM where it boots a guest, else TCG. Raises MachineError where QEMU is missing."""
-    qemu = find("qemu-system-x86_64")
+    qemu = find_qemu(of)
+    if not is_ours(of):
+        return tcg(of, f"the image is for {of.arch}, this machine is not")
     if not os.access(KVM_DEVICE, os.R_OK | os.W_OK):
-        return _tcg(f"{KVM_DEVICE} cannot be opened" if KVM_DEVICE.exists() else f"there is no {KVM_DEVICE}")
+        return tcg(of, f"{KVM_DEVICE} cannot be opened" if KVM_DEVICE.exists() else f"there is no {KVM_DEVICE}")
     kept, key = cache_folder() / "accelerator.json", _key(qemu)
     if (works := _recall(kept, key)) is None:
-        works = boots(qemu, KVM)
+        works = boots(qemu, kvm(of), of=of)
         _remember(kept, key, works)
-    return KVM if works else _tcg(f"{KVM_DEVICE} opens, but a guest does not run on it")
+    return kvm(of) if works else tcg(of, f"{KVM_DEVICE} opens, but a guest does not run on it")
 
 
-def boots(qemu: str, accelerator: Accelerator, patience: float = PATIENCE) -> bool:
-    """Whether the boot sector gets to its end under this accelerator within `patience` seconds."""
+def boots(qemu: str, accelerator: Accelerator, patience: float = PATIENCE, of: Processor = X86_64) -> bool:
+    """Whether the program gets to its end under this accelerator within `patience` seconds."""
     with tempfile.TemporaryDirectory(prefix="kiln-") as folder:
-        disk = Path(folder, "disk")
-        disk.write_bytes(boot_sector())
+        program = Path(folder, "program")
+        program.write_bytes(boot_sector() if of is X86_64 else kernel())
         command = [
             # It outlives us only until its own limit, whatever becomes of us.
             *(find("timeout"), "--signal=KILL", f"{patience}", qemu),
-            *("-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc", "-m", "32", "-no-reboot"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"),
             *accelerator.arguments,
-            *("-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1", "-serial", "stdio"),
-            *("-blockdev", f"driver=raw,node-name=disk,file.driver=file,file.filename={disk}"),
-            *("-device", "ide-hd,drive=disk"),
+            *(_pc(program) if of is X86_64 else ("-machine", of.uefi_machine, "-m", "32", "-kernel", program)),
         ]
         done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True)
-    return done.returncode == EXIT_CODE << 1 | 1 and GREETING in done.stdout
+    return done.returncode == (EXIT_CODE << 1 | 1 if of is X86_64 else 0) and GREETING in done.stdout
+
+
+def _pc(disk: Path) -> tuple[str, ...]:
+    """A PC that boots from this disk."""
+    return (
+        *("-machine", "pc", "-m", "32"),
+        *("-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1"),
+        *("-blockdev", f"driver=raw,node-name=disk,file.driver=file,file.filename={disk}"),
+        *("-device", "ide-hd,drive=disk"),
+    )
+
+
+def kernel() -> bytes:
+    """A bare program for QEMU's virt board: it greets on the first PL011 and has PSCI switch the machine off."""
+    code = [0xD2A12001]  # mov x1, 0x09000000: the PL011's data register
+    for letter in GREETING:
+        code += (0x52800000 | letter << 5, 0x39000020)  # mov w0, letter; strb w0, [x1]
+    code += (0x52B08000, 0x72800100)  # mov w0, 0x84000008: SYSTEM_OFF (Arm DEN0022, 5.11)
+    code += (0xD4000002, 0x14000000)  # hvc 0; b to itself: whoever gets here has no PSCI
+    return struct.pack(f"<{len(code)}I", *code)
 
 
 def boot_sector() -> bytes:
@@ -79,10 +112,6 @@ def cache_folder() -> Path:
     """Where Kiln keeps what it may lose: $KILN_CACHE, else kiln in the XDG cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("KILN_CACHE") or Path(base, "kiln"))
-
-
-def _tcg(why: str) -> Accelerator:
-    return Accelerator(TCG.name, TCG.arguments, TCG.factor, why)
 
 
 def _key(qemu: str) -> str:

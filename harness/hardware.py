@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.accelerator import Accelerator
 from harness.firmware import Ovmf
+from harness.processor import X86_64, Processor
 from harness.vm import CHASSIS_ASSET_TAG, VirtualMachine
 from harness.wire import NETDEV
 
@@ -53,6 +54,7 @@ class Hardware:
     link: tuple[str, ...] = ()
     descriptors: tuple[int, ...] = ()
     dvd: Path | None = None
+    processor: Processor = X86_64
     ovmf: Ovmf | None = None
     variables: Path | None = None
     kernel: DirectKernel | None = None
@@ -66,11 +68,11 @@ class Hardware:
 def arguments(hardware: Hardware) -> list[str]:
     """All words after QEMU's name but those that lead back to us (monitor, console, logs)."""
     return [
-        *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "std"),
+        *("-nodefaults", "-no-user-config", "-display", "none", *hardware.processor.devices),
         *("-name", f"kiln-gen{hardware.vm.generation}", "-uuid", str(hardware.vm.uuid)),
         *hardware.accelerator.arguments,
-        *("-smp", str(hardware.processors), "-m", f"{hardware.memory_mib}M"),
-        *("-rtc", "base=utc", "-device", "virtio-rng-pci", "-device", "pvpanic", "-action", "panic=none"),
+        *("-smp", str(hardware.processors), "-m", f"{hardware.memory_mib}M{hardware.processor.memory}"),
+        *("-rtc", "base=utc", "-device", "virtio-rng-pci", "-action", "panic=none"),
         *_smbios(hardware),
         *(_gen1(hardware) if hardware.vm.generation == 1 else _gen2(hardware)),
         *_network(hardware),
@@ -106,7 +108,7 @@ def _gen1(hardware: Hardware) -> list[str]:
 def _gen2(hardware: Hardware) -> list[str]:
     assert hardware.ovmf is not None and hardware.variables is not None, "a Gen2 machine has UEFI firmware"
     return [
-        *("-machine", "q35,pflash0=code,pflash1=variables"),
+        *("-machine", f"{hardware.processor.uefi_machine},pflash0=code,pflash1=variables"),
         *_blockdev("code", "raw", hardware.ovmf.code, read_only=True),
         *_blockdev("variables", "qcow2", hardware.variables),
         *_disk(hardware.disk),

@@ -1,7 +1,7 @@
 """A running machine: QEMU started, watched and ended. What it is made of is harness.hardware's matter.
 
-Its files lie in the run's folder: console.log (all that the guest wrote on ttyS0), firmware.log (what SeaBIOS tells
-while it looks for something to boot) and qemu.log (QEMU's own complaints).
+Its files lie in the run's folder: console.log (all that the guest wrote on its serial port), firmware.log (what SeaBIOS
+tells while it looks for something to boot) and qemu.log (QEMU's own complaints).
 """
 
 import contextlib
@@ -13,15 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from build.command import find
 from build.errors import MachineError
 from harness.deadline import Deadline, Gone
 from harness.hardware import Hardware, arguments, escaped
 from harness.monitor import Monitor
+from harness.processor import find_qemu
 
 CONSOLE, FIRMWARE, COMPLAINTS = "console.log", "firmware.log", "qemu.log"
-FIRMWARE_PORT = 0x402
-"""Where SeaBIOS writes its messages, when something listens there."""
 KILLED_AFTER = 10.0
 """Seconds that QEMU gets to end when asked."""
 
@@ -48,7 +46,11 @@ class Machine:
             self.console_socket = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kiln-")), "console")
             ours, qemus = socket.socketpair()
             with qemus:
-                command = [find("qemu-system-x86_64"), *arguments(self.hardware), *self._lines_to_us(qemus.fileno())]
+                command = [
+                    find_qemu(self.hardware.processor),
+                    *arguments(self.hardware),
+                    *self._lines_to_us(qemus.fileno()),
+                ]
                 descriptors = (qemus.fileno(), *self.hardware.descriptors)
                 complaints = stack.enter_context((self.folder / COMPLAINTS).open("w"))
                 self._process = subprocess.Popen(
@@ -126,8 +128,7 @@ class Machine:
         server = f"path={escaped(str(self.console_socket))},server=on,wait=off"
         return [
             *("-chardev", f"socket,id=console,{server},logfile={console},logappend=off", "-serial", "chardev:console"),
-            *("-chardev", f"file,id=firmware,path={firmware}"),
-            *("-device", f"isa-debugcon,iobase={FIRMWARE_PORT:#x},chardev=firmware"),
+            *(_listener(firmware, port) if (port := self.hardware.processor.port) else ()),
             *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
             "-S",  # until we listen, so that no event is missed
         ]
@@ -142,7 +143,9 @@ class Machine:
     def _complaint(self) -> str:
         """The last lines of what QEMU itself wrote."""
         text = (self.folder / COMPLAINTS).read_text(errors="replace")
-        return "; ".join(line.removeprefix("qemu-system-x86_64: ") for line in text.strip().splitlines()[-3:])
+        return "; ".join(
+            line.removeprefix(f"{self.hardware.processor.qemu}: ") for line in text.strip().splitlines()[-3:]
+        )
 
     def _end(self) -> None:
         """End QEMU, whatever state it is in."""
@@ -152,3 +155,12 @@ class Machine:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _listener(firmware: str, port: int) -> list[str]:
+    return [
+        "-chardev",
+        f"file,id=firmware,path={firmware}",
+        "-device",
+        f"isa-debugcon,iobase={port:#x},chardev=firmware",
+    ]

@@ -185,7 +185,8 @@ def _machine(stage: Stage, order: Order) -> dict[str, str]:
     loader = "not exercised: QEMU started the kernel" if order.seed == "nocloud" else "exercised"
     return {
         "generation": str(stage.vm.generation),
-        "firmware": "UEFI (OVMF)" if by_uefi else "BIOS (SeaBIOS)",
+        "processor": stage.machine.hardware.processor.arch,
+        "firmware": f"UEFI ({stage.machine.hardware.processor.firmware})" if by_uefi else "BIOS (SeaBIOS)",
         "controller": "SCSI",
         "secure_boot": "off",
         "vtpm": "none",

@@ -25,6 +25,7 @@ from harness.hardware import DirectKernel, Hardware
 from harness.inference import infer
 from harness.inspect import gather
 from harness.media import azure_dvd, nocloud_seed
+from harness.processor import X86_64, Processor, processor
 from harness.profile import Profile
 from harness.qemu import CONSOLE, Machine
 from harness.scratch import scratch_folder
@@ -136,7 +137,10 @@ def staged(
     Raises MachineError or CallerError where it cannot be set up.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    accelerator = choose_accelerator()
+    if order.generation == 1 and profile.arch != X86_64.arch:
+        raise CallerError(f"there is no generation 1 for {profile.arch}", "Azure boots it by UEFI alone: say --gen 2")
+    _check_memory(order, processor(profile.arch))
+    accelerator = choose_accelerator(processor(profile.arch))
     vm = make_vm(order, profile, key, which)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder(folder))
@@ -146,7 +150,7 @@ def staged(
         stack.enter_context(azure_network(made.interface, host, scratch))
         if order.seed == "azure":
             stack.enter_context(serve(services(host), journal))
-        hardware = _hardware(order, vm, accelerator, made, scratch, disk or scratch / "disk.qcow2")
+        hardware = _hardware(order, profile, vm, accelerator, made, scratch, disk or scratch / "disk.qcow2")
         journal.add("machine", "switched on", generation=vm.generation, accelerator=accelerator.name)
         machine = stack.enter_context(Machine(hardware, folder, lambda name, data: _heard(host, name, data)))
         console = Console(folder / CONSOLE, machine.check_alive)
@@ -155,12 +159,27 @@ def staged(
         yield Stage(vm, host, machine, console, guest, accelerator, made, folder)
 
 
+def _check_memory(order: Order, of: Processor) -> None:
+    if of.most_memory_mib and order.memory_mib > of.most_memory_mib:
+        raise CallerError(
+            f"a machine of {of.arch} has at most {of.most_memory_mib} MiB here, not {order.memory_mib}",
+            f"say --memory {of.most_memory_mib}M, or leave it out",
+        )
+
+
 def _hardware(
-    order: Order, vm: VirtualMachine, accelerator: Accelerator, made: Link, scratch: Path, disk: Path
+    order: Order,
+    profile: Profile,
+    vm: VirtualMachine,
+    accelerator: Accelerator,
+    made: Link,
+    scratch: Path,
+    disk: Path,
 ) -> Hardware:
     if not disk.exists():
         overlay(open_image(order.image), disk, order.disk_size)
-    ovmf = find_ovmf() if vm.generation == 2 else None
+    cpu = processor(profile.arch)
+    ovmf = find_ovmf(processor=cpu) if vm.generation == 2 else None
     return Hardware(
         vm=vm,
         accelerator=accelerator,
@@ -168,6 +187,7 @@ def _hardware(
         link=made.arguments,
         descriptors=made.descriptors,
         dvd=_medium(order, vm, scratch),
+        processor=cpu,
         ovmf=ovmf,
         variables=own_variables(ovmf, scratch / "variables.qcow2") if ovmf else None,
         kernel=_direct_kernel(order, scratch) if order.seed == "nocloud" else None,

@@ -13,6 +13,7 @@ from typing import Any
 from build.errors import Bug, MachineError
 from build.progress import Progress
 from harness.accelerator import choose_accelerator
+from harness.processor import X86_64, processor
 from harness.report import Report
 from harness.sandbox import INTERRUPTED, run_sealed
 from harness.scenario import Scenario, find_scenario
@@ -48,7 +49,7 @@ def verify(request: VerifyRequest, progress: Progress) -> tuple[Report, ...]:
     scenario = find_scenario(request.scenario)
     subject = open_subject(request.image, request.output)
     orders = [machine_order(subject, one, request.seed, request) for one in generations(subject, request.generation)]
-    accelerator = choose_accelerator()
+    accelerator = choose_accelerator(processor(subject.manifest.arch if subject.manifest else X86_64.arch))
     if accelerator.name == "tcg":
         progress.note(f"guests are emulated, which is slow: {accelerator.why}")
     with progress.step("Reading the image's content"):

@@ -1,20 +1,24 @@
 """The accelerator probe, with programs in QEMU's place that answer, fail or hang."""
 
+import platform
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from build.errors import MachineError
 from harness import accelerator
-from harness.accelerator import EXIT_CODE, KVM, TCG, boot_sector, boots, choose_accelerator
+from harness.accelerator import EXIT_CODE, KVM, TCG, boot_sector, boots, choose_accelerator, tcg
+from harness.processor import AARCH64, X86_64, find_qemu
 
 ANSWERS = f'[ "$1" = --version ] || printf kiln; [ "$1" = --version ] || exit {EXIT_CODE * 2 + 1}; echo QEMU 1'
 HANGS = "exec sleep 60"
 DIES = "echo 'failed to initialize kvm' >&2; exit 1"
 
 
-def program(folder: Path, script: str) -> str:
-    path = folder / "qemu-system-x86_64"
+def program(folder: Path, script: str, name: str = "qemu-system-x86_64") -> str:
+    path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
     return str(path)
@@ -79,9 +83,18 @@ def test_kills_a_qemu_that_hangs(tmp_path: Path) -> None:
 
 
 def test_says_that_qemu_is_missing(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accelerator, "find", lambda name: (_ for _ in ()).throw(MachineError(f"{name} is missing")))
-    with pytest.raises(MachineError, match="qemu-system-x86_64 is missing"):
-        choose_accelerator()
+    monkeypatch.setenv("PATH", str(machine))
+    with pytest.raises(MachineError, match="qemu-system-none is not installed") as refused:
+        choose_accelerator(replace(X86_64, qemu="qemu-system-none", package="qemu-system-misc"))
+    assert "qemu-system-misc" in refused.value.hint
+
+
+def test_never_runs_another_processors_guest_by_kvm(machine: Path) -> None:
+    other = AARCH64 if platform.machine() == "x86_64" else X86_64
+    program(machine, ANSWERS, other.qemu)
+    chosen = choose_accelerator(other)
+    assert (chosen.name, chosen.arguments) == ("tcg", tcg(other).arguments)
+    assert other.arch in chosen.why
 
 
 @pytest.mark.real
@@ -93,3 +106,9 @@ def test_boots_the_sector_under_emulation() -> None:
 def test_says_no_to_a_sector_that_never_greets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accelerator, "boot_sector", lambda: bytes(1 << 20))
     assert not boots(accelerator.find("qemu-system-x86_64"), TCG, patience=4)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("qemu-system-aarch64") is None, reason="QEMU for aarch64 is not installed")
+def test_boots_the_bare_kernel_of_aarch64_under_emulation() -> None:
+    assert boots(find_qemu(AARCH64), tcg(AARCH64), patience=60, of=AARCH64)

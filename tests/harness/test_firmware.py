@@ -10,6 +10,7 @@ import pytest
 
 from harness import firmware
 from harness.firmware import Ovmf, find_ovmf, own_variables
+from harness.processor import AARCH64
 
 
 def describe(folder: Path, name: str, **changes: Any) -> Ovmf:
@@ -50,15 +51,25 @@ def test_passes_over_descriptors_whose_files_are_gone(tmp_path: Path) -> None:
 def test_falls_back_to_the_known_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CODE", "VARS"):
         (tmp_path / name).touch()
-    monkeypatch.setattr(firmware, "KNOWN_PAIRS", [(str(tmp_path / "CODE"), str(tmp_path / "VARS"))])
+    monkeypatch.setattr(firmware, "KNOWN_PAIRS", {"x86_64": [(str(tmp_path / "CODE"), str(tmp_path / "VARS"))]})
     assert find_ovmf([tmp_path / "missing"]).code == tmp_path / "CODE"
 
 
 def test_names_the_package_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(firmware, "KNOWN_PAIRS", ())
+    monkeypatch.setattr(firmware, "KNOWN_PAIRS", {})
     with pytest.raises(firmware.MachineError) as refused:
         find_ovmf([tmp_path])
     assert "ovmf" in refused.value.hint
+
+
+def test_takes_the_firmware_of_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    describe(tmp_path, "10-x86")
+    arm = describe(tmp_path, "20-arm", targets=[{"architecture": "aarch64", "machines": ["virt-*"]}])
+    assert find_ovmf([tmp_path], AARCH64) == arm
+    monkeypatch.setattr(firmware, "KNOWN_PAIRS", {})
+    with pytest.raises(firmware.MachineError, match="aarch64") as refused:
+        find_ovmf([tmp_path / "none"], AARCH64)
+    assert "qemu-efi-aarch64" in refused.value.hint
 
 
 @pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")

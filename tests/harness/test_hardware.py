@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.accelerator import TCG
+from harness.accelerator import TCG, tcg
 from harness.firmware import Ovmf
 from harness.hardware import DirectKernel, Hardware, arguments
+from harness.processor import AARCH64
 from harness.vm import VirtualMachine
 
 ID = uuid.UUID("12345678-9abc-def0-1122-334455667788")
@@ -26,6 +27,9 @@ GEN2 = replace(
 )
 
 
+ARM = replace(GEN2, processor=AARCH64, accelerator=tcg(AARCH64))
+
+
 def words(hardware: Hardware, option: str) -> list[str]:
     """Every value that follows this option."""
     all_words = arguments(hardware)
@@ -37,7 +41,7 @@ def smbios(hardware: Hardware, number: int) -> str:
     return found
 
 
-@pytest.mark.parametrize("hardware", [GEN1, GEN2])
+@pytest.mark.parametrize("hardware", [GEN1, GEN2, ARM])
 def test_is_azure_by_its_smbios(hardware: Hardware) -> None:
     assert smbios(hardware, 3) == "type=3,manufacturer=Microsoft Corporation,asset=7783-7084-3265-9085-8269-3286-77"
     system = "type=1,manufacturer=Microsoft Corporation,product=Virtual Machine,version=Hyper-V UEFI Release v4.1"
@@ -67,6 +71,26 @@ def test_puts_a_gen2_disk_and_dvd_on_scsi_behind_uefi() -> None:
     assert words(GEN2, "-machine") == ["q35,pflash0=code,pflash1=variables"]
     assert "scsi-hd,bus=scsi.0,scsi-id=0,lun=0,id=os-disk,drive=disk,bootindex=1" in devices
     assert "scsi-cd,bus=scsi.0,scsi-id=0,lun=2,id=dvd,drive=medium" in devices
+
+
+def test_puts_an_aarch64_guest_on_a_board_of_its_own_with_the_same_disks() -> None:
+    assert words(ARM, "-machine") == ["virt,gic-version=max,pflash0=code,pflash1=variables"]
+    assert words(ARM, "-cpu") == ["max,pauth-impdef=on"]
+    assert words(ARM, "-vga") == []
+    disks = [device for device in words(GEN2, "-device") if device.startswith(("scsi-", "virtio-scsi"))]
+    assert disks
+    assert disks == [device for device in words(ARM, "-device") if device.startswith(("scsi-", "virtio-scsi"))]
+
+
+def test_has_memory_where_azures_early_console_is_written_and_none_of_the_guests() -> None:
+    (device,) = (device for device in words(ARM, "-device") if device.startswith("virtio-mem-pci,"))
+    told = dict(pair.split("=") for pair in device.split(",")[1:])
+    start = int(told["memaddr"], 16)
+    assert AARCH64.most_memory_mib
+    assert (1 << 30) + (AARCH64.most_memory_mib << 20) <= start < 0xEFFEC000 < start + (1 << 30)
+    assert told["requested-size"] == "0"
+    assert words(ARM, "-object") == [f"memory-backend-ram,id={told['memdev']},size=1G,reserve=off"]
+    assert words(ARM, "-m") == ["1536M,maxmem=4G"]
 
 
 def test_passes_paths_whole_and_protects_what_is_not_the_runs_own() -> None:
