@@ -23,7 +23,7 @@ NOWHERE = re.compile(
     r"|/var/(lib/(dpkg|apt|systemd/deb-systemd-.*|ucf|pam|emacsen-common|dbus/machine-id)|cache|log|backups)/."
     # dpkg's and apt's own settings; scripts of System V, of which systemd would make units under Debian's names.
     r"|/etc/(apt|dpkg|init\.d|rc\w\.d|kernel/p(ost|re).*\.d|default/grub.*)(/|$)"
-    r"|/etc/(ssh/ssh_host_.*|machine-id|hostname|hosts|resolv\.conf|fstab|\.pwd\.lock|\w+-)$"
+    r"|/etc/(ssh/ssh_host_.*|machine-id|hostname|hosts|resolv\.conf|fstab|\.pwd\.lock|nvme/host(nqn|id)|\w+-)$"
     r"|/usr/lib/systemd/system/(?:[^/]*/)?(rc-local|x11-common)\.service"
     # Kernels get another layout: see `tests.standin.kernel`.
     r"|/usr/lib/modules/.|/boot/.|/(initrd\.img|vmlinuz)(\.old)?$"

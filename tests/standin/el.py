@@ -31,7 +31,6 @@ NAMES = {
 }
 """For names of the family the packages of the pool that have their content."""
 FLAVOUR = Flavour(
-    ids={"oracle": "ol"},
     like="rhel centos fedora",
     cloud="rhel",
     names=NAMES,

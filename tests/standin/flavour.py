@@ -11,7 +11,7 @@ from pathlib import Path
 
 from build.workspace import Workspace
 from distros.recipe import Recipe
-from tests.standin import loaders, rpm
+from tests.standin import kernel, loaders, rpm
 from tests.standin.base import CONTROL, LISTS, Base
 from tests.standin.carve import ACCOUNT_FILES, ACCOUNTS, FOLDERS, Entry, Names, carve, entries
 from tests.standin.dpkg import Deb, debs, owners
@@ -40,14 +40,12 @@ INSTALL = "[Install]\nWantedBy={target}\n"
 class Flavour:
     """What a family of distributions has in common.
 
-    `ids` are the words of os-release for a recipe's `distro` where they differ, `like` its ID_LIKE, `cloud` the class
-    of cloud-init; `names` tell for packages of the family which of the pool's they require; `units` are units that a
-    package of the pool has under another name, with their text.
+    `like` is os-release's ID_LIKE, `cloud` the class of cloud-init; `names` tell for packages of the family which of
+    the pool's they require; `units` are texts of units that do something.
     `kernel_core` is appended to the name of a kernel for the package that holds it; `grub_modules`, `grub_tools`,
     `grub_efi` and `shim` are the packages of the loaders' parts.
     """
 
-    ids: Mapping[str, str]
     like: str
     cloud: str
     names: Mapping[str, tuple[str, ...]]
@@ -96,7 +94,7 @@ def os_release(recipe: Recipe, flavour: Flavour) -> str:
     """The text of os-release: the distribution's words, marked as a stand-in."""
     fields = {
         "NAME": recipe.title,
-        "ID": flavour.ids.get(recipe.distro, recipe.distro),
+        "ID": recipe.os_ids[0] if recipe.os_ids else recipe.distro,
         "ID_LIKE": flavour.like,
         "VERSION_ID": recipe.release,
         "PLATFORM_ID": f"platform:el{recipe.release}",
@@ -119,7 +117,7 @@ def packages(recipe: Recipe, flavour: Flavour, base: Base, work: Workspace, pool
 
     _release(recipe, flavour, base, parcel(), made)
     _accounts(recipe, base, parcel(), made)
-    _kernels(recipe, flavour, base, parcel, made)
+    _kernels(recipe, flavour, base, work, parcel, made)
     if recipe.grub:
         _loaders(recipe, flavour, base, work, parcel, held, made)
     _others(recipe, flavour, pool, made)
@@ -221,44 +219,33 @@ def with_groups(text: str, names: Iterable[str], rest: str) -> str:
     return text + "".join(lines)
 
 
-def _kernels(recipe: Recipe, flavour: Flavour, base: Base, parcel: Parcels, made: Made) -> None:
+def _kernels(recipe: Recipe, flavour: Flavour, base: Base, work: Workspace, parcel: Parcels, made: Made) -> None:
     (folder,) = (base.tree / "usr/lib/modules").iterdir()
-    names = Names.of(base.tree)
-    for kernel in recipe.kernels.values():
-        first = kernel.packages[0]
+    for one in recipe.kernels.values():
+        name = kernel.name_for(folder.name, one.marks)
+        first = one.packages[0]
         core = first if first.endswith(flavour.kernel_core) else f"{first}{flavour.kernel_core}"
-        _kernel(core, folder, base, names, parcel(), made)
-        if core != first:
-            version, release = rpm.split_version(_kernel_version(folder.name))
-            modules = f"{first}-modules"
-            made.add(Package(modules, version, release, requires=(core,)), f"requires {core}, which has all modules")
-            made.add(Package(first, version, release, requires=(core, modules)), f"requires {core}")
+        own = parcel()
+        _kernel_files(own, work, base, folder, name)
+        version, release = rpm.split_version(name)
+        what = f"Debian's kernel {folder.name}" + (f" called {name}" if name != folder.name else "")
+        provides = ("installonlypkg(kernel)", f"kernel-uname-r = {version}")
+        made.add(Package(core, version, release, (FOLDERS, "kmod"), provides, own.entries), what)
+        meta = dict.fromkeys((*one.packages, first, f"{first.removesuffix(flavour.kernel_core)}-modules"))
+        for other in meta if flavour.kernel_core else one.packages:
+            if other != core:
+                made.add(Package(other, version, release, (core,)), f"requires {core}, which has all of it")
 
 
-def _kernel_version(name: str) -> str:
-    return f"{name.partition('+')[0].partition('-')[0]}-1"
-
-
-def _kernel(name: str, folder: Path, base: Base, names: Names, parcel: Parcel, made: Made) -> None:
+def _kernel_files(parcel: Parcel, work: Workspace, base: Base, folder: Path, name: str) -> None:
     """Modules and kernel in one folder, as rpm distributions have them."""
-    there = f"/usr/lib/modules/{folder.name}"
-    for entry in _below(folder, names):
+    there = f"/usr/lib/modules/{name}"
+    for entry in _below(folder, Names.of(base.tree)):
         parcel.copy(f"{there}{entry.path}", folder / entry.path.lstrip("/"), entry)
-    for part in ("vmlinuz", "config", "System.map"):
-        parcel.copy(f"{there}/{part}", base.tree / f"boot/{part}-{folder.name}")
-    version, release = rpm.split_version(_kernel_version(folder.name))
-    uname = folder.name.replace("-", "_")
-    made.add(
-        Package(
-            name,
-            version,
-            release,
-            requires=(FOLDERS, "kmod"),
-            provides=("installonlypkg(kernel)", f"kernel-uname-r = {uname}"),
-            files=parcel.entries,
-        ),
-        f"Debian's cloud kernel {folder.name}",
-    )
+    boot = base.tree / "boot"
+    parcel.copy(f"{there}/vmlinuz", kernel.image(work, boot / f"vmlinuz-{folder.name}", folder.name, name))
+    for part in ("config", "System.map"):
+        parcel.copy(f"{there}/{part}", boot / f"{part}-{folder.name}")
 
 
 def _below(folder: Path, names: Names) -> Iterable[Entry]:

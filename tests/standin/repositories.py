@@ -25,7 +25,7 @@ from tests.standin.key import Opened, SigningKey
 from tests.standin.pool import Pool
 from tests.standin.report import Invented
 
-SOURCES = ("base", "carve", "dpkg", "flavour", "key", "loaders", "parcel", "pool", "repositories", "rpm")
+SOURCES = ("base", "carve", "dpkg", "flavour", "kernel", "key", "loaders", "parcel", "pool", "repositories", "rpm")
 """The modules of this package that every rpm stand-in is made by."""
 ARCHITECTURE = "x86_64"
 SERVED = "served"

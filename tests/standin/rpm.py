@@ -43,7 +43,6 @@ class Package:
     name: str
     version: str = "1"
     release: str = "1"
-    summary: str = "part of a stand-in"
     requires: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     files: tuple[Entry, ...] = ()
@@ -75,7 +74,7 @@ def _section(package: Package, lists: str) -> str:
     name = package.name
     lines = [
         f"%package -n {name}",
-        *(f"Version: {package.version}", f"Release: {package.release}", f"Summary: {package.summary}"),
+        *(f"Version: {package.version}", f"Release: {package.release}", f"Summary: Stand-in for {name}"),
         "AutoReqProv: no",
         *(f"Requires: {one}" for one in package.requires),
         *(f"Provides: {one}" for one in package.provides),

@@ -45,7 +45,6 @@ NAMES = {
 }
 """For names of SUSE's the packages of the pool that have their content."""
 FLAVOUR = Flavour(
-    ids={"opensuse": "opensuse-leap"},
     like="suse opensuse",
     cloud="sles",
     names=NAMES,
