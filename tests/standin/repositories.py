@@ -86,13 +86,18 @@ def fill(recipe: Recipe, words: Flavour, state: Release, folder: Path, log: IO[s
 def _repositories(recipe: Recipe, rpms: Path, shared: Pool, made: Made, work: Workspace, key: Opened) -> None:
     replaced = {f"{name}-" for name in made.packages}
     for number, one in enumerate(one for one in recipe.archives if isinstance(one, Repository)):
-        place = work.file(SERVED) / one.path.replace("{arch}", recipe.arch).strip("/")
-        packages = place / "Packages"
+        there = work.file(SERVED) / place(recipe, one)
+        packages = there / "Packages"
         packages.mkdir(parents=True, exist_ok=True)
         for file in (*rpms.glob("*.rpm"), *shared.packages.glob("*.rpm")) if number == 0 else ():
             if file.parent == rpms or not _named(file, replaced):
                 (packages / file.name).hardlink_to(file)
-        rpm.describe(work, place, key if one.signed_metadata else None)
+        rpm.describe(work, there, key if one.signed_metadata else None)
+
+
+def place(recipe: Recipe, repository: Repository) -> str:
+    """Where a mirror has a repository, below its URL."""
+    return repository.path.replace("{arch}", recipe.arch).strip("/")
 
 
 def _named(file: Path, prefixes: set[str]) -> bool:
