@@ -127,6 +127,16 @@ def loaders(cpu: str, grub_folder: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+def renews_loaders(platform: str) -> TextFile:
+    """What has updates of shim and GRUB renew the loaders on the ESP; `platform` is GRUB's word for it.
+
+    grub-install leaves this file there, and the scripts of the signed packages do nothing where it is missing: they
+    take a system for one whose loaders are somebody else's. It is written after the packages, so that none of their
+    scripts looks for an ESP while the image is made.
+    """
+    return TextFile(f"/boot/grub/{platform}/core.efi", "")
+
+
 NOBLE = Recipe(
     distro="ubuntu",
     release="24.04",
@@ -175,6 +185,7 @@ NOBLE = Recipe(
         TextFile("/etc/chrony/chrony.conf", azure.CHRONY),
         TextFile("/etc/default/locale", "LANG=C.UTF-8\n"),
         TextFile("/etc/modprobe.d/azure-blacklist.conf", "blacklist floppy\nblacklist pcspkr\n"),
+        renews_loaders("x86_64-efi"),
         azure.PTP_LINK,
         azure.UNMANAGED_SRIOV,
     ),
@@ -275,8 +286,8 @@ RESOLUTE = replace(
 
 def on_arm(recipe: Recipe) -> Recipe:
     """The recipe for aarch64, which Azure boots by UEFI alone."""
-    (_, *rest) = recipe.files
-    listed = mirrors("http://azure.ports.ubuntu.com/ubuntu-ports", PORTS, PORTS)
+    own = (*mirrors("http://azure.ports.ubuntu.com/ubuntu-ports", PORTS, PORTS), renews_loaders("arm64-efi"))
+    replaced = {file.path for file in (*own, renews_loaders("x86_64-efi"))}
     assert recipe.grub
     return replace(
         recipe,
@@ -287,7 +298,7 @@ def on_arm(recipe: Recipe) -> Recipe:
             "grub-efi-arm64 grub-efi/cloud_style_installation boolean true",
             "grub-efi-arm64 grub2/update_nvram boolean false",
         ),
-        files=(recipe.files[0], *listed, *rest[len(listed) :]),
+        files=(*(file for file in recipe.files if file.path not in replaced), *own),
         cmdline=CMDLINE_ARM,
         grub_defaults=GRUB_DEFAULTS_ARM,
         grub=replace(recipe.grub, loaders=loaders("aa64", "arm64-efi")),
