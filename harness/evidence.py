@@ -31,6 +31,8 @@ QUESTIONS: Mapping[str, str] = {
     "host-keys": "cat /etc/ssh/ssh_host_*_key.pub",
     "root-bytes": "findmnt -nbo SIZE /",
     "disk-bytes": "lsblk -bndo SIZE $(lsblk -npso NAME $(findmnt -no SOURCE /) | grep -o '/dev/.*' | tail -n 1)",
+    "root-device": "findmnt -no SOURCE /",
+    "partitions": "lsblk -bnlpo TYPE,NAME,SIZE | sed -n 's/^part  *//p'",
     "virtualization": "systemd-detect-virt",
     "firmware": "test -d /sys/firmware/efi && echo UEFI || echo BIOS",
     "secure-boot": "od -An -t u1 /sys/firmware/efi/efivars/SecureBoot-* 2>/dev/null",

@@ -6,6 +6,7 @@ from typing import Any
 from build.gpt import BIOS_BOOT, ESP, MBR_ESP
 from harness.diskfacts import DiskFacts
 from harness.etc import read_release, read_settings
+from harness.flatcar import is_flatcar
 from harness.kernels import Kernel
 from harness.profile import Profile
 from harness.tree import Tree
@@ -28,7 +29,7 @@ def infer(
             manifest.arch.replace("amd64", "x86_64"),
         )
     generations, why_generations = _generations(disk)
-    provisioner, why_provisioner = _provisioner(tree)
+    provisioner, why_provisioner = _provisioner(disk, tree)
     kind, why_kind = _kind(tree)
     notes = (
         f"inferred: generation {' and '.join(map(str, generations))} ({why_generations})",
@@ -52,7 +53,9 @@ def _generations(disk: DiskFacts | None) -> tuple[tuple[int, ...], str]:
     return reasons[bios, efi]
 
 
-def _provisioner(tree: Tree | None) -> tuple[str, str]:
+def _provisioner(disk: DiskFacts | None, tree: Tree | None) -> tuple[str, str]:
+    if disk and is_flatcar(disk.table):
+        return "ignition", "the disk has Flatcar's partitions"
     if tree is None:
         return "cloud-init", "the usual one: its files cannot be seen"
     if tree.exists("/usr/bin/cloud-init") and not tree.exists("/etc/cloud/cloud-init.disabled"):

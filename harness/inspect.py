@@ -27,6 +27,7 @@ from harness.etc import read_accounts, read_fstab, read_packages, read_settings
 from harness.ext import ExtTree
 from harness.fat import FatTree
 from harness.filesystem import FileSystem
+from harness.flatcar import UNREAD, is_flatcar
 from harness.grub import read_menu
 from harness.inference import infer
 from harness.kernels import read_initrds, read_kernels
@@ -179,6 +180,9 @@ def _read_root(facts: Facts, disk: DiskFacts, scratch: Path) -> None:
         reason = f"the disk has no readable partition table ({disk.table_problem or disk.container})"
         facts.lacks |= dict.fromkeys(("tree", "root"), reason)
         facts.unreadable["root"] = reason
+        return
+    if is_flatcar(disk.table):
+        facts.lacks |= dict.fromkeys(("tree", "root"), UNREAD)
         return
     trees, reasons = _linux_trees(disk, scratch)
     rooted = [number for number, tree in trees.items() if tree.exists("/etc/fstab") or tree.exists("/etc/os-release")]

@@ -9,8 +9,8 @@ class Profile:
     """An image's kind.
 
     `generations` are those of Hyper-V that it claims to boot on; `kind` is "generalized" or "specialized";
-    `provisioner` is "cloud-init", "waagent" or "none"; `family` is who made it (debian, rhel, suse, …), by os-release;
-    `arch` is "x86_64" or "aarch64". `inferred` says in words what nobody told and how it was found out.
+    `provisioner` is "cloud-init", "waagent", "ignition" or "none"; `family` is who made it (debian, rhel, suse, …), by
+    os-release; `arch` is "x86_64" or "aarch64". `inferred` says in words what nobody told and how it was found out.
     """
 
     generations: tuple[int, ...]
@@ -42,7 +42,9 @@ GENERALIZED = When("generalized images", lambda profile: profile.kind == "genera
 SPECIALIZED = When("specialized images", lambda profile: profile.kind == "specialized")
 CLOUD_INIT = When("images that cloud-init provisions", lambda profile: profile.provisioner == "cloud-init")
 WAAGENT = When("images that waagent provisions", lambda profile: profile.provisioner == "waagent")
+IGNITION = When("images that Ignition provisions", lambda profile: profile.provisioner == "ignition")
 PROVISIONED = When("images with a provisioner", lambda profile: profile.provisioner != "none")
 GENERATION_1 = When("generation 1", lambda profile: 1 in profile.generations)
 GENERATION_2 = When("generation 2", lambda profile: 2 in profile.generations)
 X86_64 = When("x86_64", lambda profile: profile.arch == "x86_64")
+AARCH64 = When("aarch64", lambda profile: profile.arch == "aarch64")

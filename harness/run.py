@@ -123,12 +123,13 @@ def _expected(stage: Stage, order: Order, profile: Profile) -> Expected:
     name = order.name
     if profile.kind == "specialized":
         name = Manifest.load(order.container).hostname if order.container.is_dir() else ""
+    data = stage.vm.os_profile
     return Expected(
         name=name,
         admin=order.admin,
         address=stage.vm.address,
-        custom_data=order.custom_data,
-        user_data=order.user_data,
+        custom_data=data.custom_data if data else order.custom_data,
+        user_data=data.user_data if data else order.user_data,
         marks=not order.own_data,
         disk_size=order.disk_size,
         generation=order.generation,

@@ -11,6 +11,7 @@ from typing import Any
 from build.diskfile import open_image, overlay
 from build.errors import CallerError
 from build.manifest import Manifest
+from harness import ignition
 from harness.accelerator import Accelerator, choose_accelerator
 from harness.azure.host import AzureHost
 from harness.azure.journal import Journal
@@ -97,7 +98,11 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first") -> V
     def identity(part: str) -> uuid.UUID:
         return uuid.uuid5(NAMESPACE, f"{order.image.name}/{order.generation}/{which}/{part}")
 
-    os_profile = OSProfile(order.name, order.admin, (key.public,), "", order.custom_data, order.user_data)
+    custom, user = order.custom_data, order.user_data
+    if profile.provisioner == "ignition" and not order.own_data:
+        # Ignition takes user data for its config where there is some, and custom data only where there is none.
+        custom, user = ignition.config(order.admin, (key.public,)), b""
+    os_profile = OSProfile(order.name, order.admin, (key.public,), "", custom, user)
     return VirtualMachine(
         name=order.name,
         generation=order.generation,
