@@ -21,6 +21,8 @@ STEP = 4096
 CRC32C = 0
 HEADER = 101
 ITEM = struct.Struct("<QBQII")
+POINTER = 33
+"""Bytes of an item's head in a leaf (its key, offset and size), and of a pointer in a node above the leaves."""
 INODE_ITEM, ROOT_ITEM, DEV_EXTENT, UUID_ITEM = 1, 132, 204, 251
 ROOT_TIMES, ROOT_UUID = 327, 247
 
@@ -65,9 +67,13 @@ def _node(node: bytes, ids: _Ids, epoch: int) -> bytes:
     fresh = bytearray(node)
     fresh[64:80] = ids.chunk_tree
     (number,), level = struct.unpack_from("<I", node, 96), node[100]
+    used, data = HEADER + number * (POINTER if level else ITEM.size), len(node)
     if level == 0:
         for index in range(number):
-            _item(fresh, HEADER + index * ITEM.size, ids, epoch)
+            at = HEADER + index * ITEM.size
+            _item(fresh, at, ids, epoch)
+            data = min(data, HEADER + ITEM.unpack_from(node, at)[3])
+    fresh[used:data] = bytes(data - used)  # what was there before it was deleted
     fresh[:4] = _checksum(bytes(fresh[32:]))
     return bytes(fresh)
 

@@ -63,6 +63,7 @@ class CustomizeOem:
 
     def _make(self, work: Workspace, files: Path, slot: Partition, new: Path) -> None:
         own = uuid.uuid5(NAMESPACE, f"{self.image}/oem")
+        nothing_mounted(work.tools)
         new.unlink(missing_ok=True)
         with new.open("wb") as file:
             file.truncate(slot.size)
@@ -78,6 +79,14 @@ class CustomizeOem:
         if self.arguments:
             words = " ".join(self.arguments)
             _put(files / GRUB, f'{_text(files / GRUB)}set linux_append="$linux_append {words}"\n')
+
+
+def nothing_mounted(tools: Path) -> None:
+    """Tell mkfs.btrfs, which refuses to go on without a list, that nothing is mounted in the tools tree."""
+    mounts = tools / "proc/self/mounts"
+    if not mounts.exists():
+        mounts.parent.mkdir(parents=True, exist_ok=True)
+        mounts.touch()
 
 
 def merged(vendor: str, own: str) -> str:
