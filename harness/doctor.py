@@ -1,7 +1,9 @@
 """What this machine can do for Kiln, and the remedy for each lack. It looks and tries; it changes nothing."""
 
 import os
+import platform
 import pwd
+import re
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +15,7 @@ from build.command import run, search_path
 from build.errors import KilnError
 from distros import Recipe, all_recipes
 from distros.debian import TOOLS
-from distros.recipe import Archive, Repository
+from distros.recipe import ARCHITECTURES, Archive, Repository
 
 PACKAGES = Path(__file__).resolve().parent.parent / "system-packages"
 INSTALL = "apt-get install --yes --no-install-recommends"
@@ -22,6 +24,9 @@ TUN = Path("/dev/net/tun")
 ENOUGH_IDS = 65536
 ENOUGH_SPACE = 6 << 30
 """Bytes that a tools tree, a package cache, a cached tree and an image take together, rounded up."""
+ADVICE = ("kiln", "aarch64")
+"""Groups whose lack stops nobody: Python is there, or this would not run, and few boot images for aarch64."""
+REGISTER = Path("/proc/sys/fs/binfmt_misc")
 PATIENCE = 5.0
 """Seconds that an archive gets to answer."""
 SUBSCRIBERS = {
@@ -56,6 +61,7 @@ def examine(output: Path) -> list[Finding]:
     """Everything that building and verifying need of this machine; `output` is where images would go."""
     programs = examine_programs(read_packages(PACKAGES))
     rights = [examine_namespaces(), examine_sandbox(), examine_subordinate_ids(), examine_tun(), examine_accelerator()]
+    rights += examine_foreign()
     space = examine_space({"cache": cache_folder(), "output": output})
     return [*programs, *rights, *space, *examine_archives(all_recipes())]
 
@@ -81,8 +87,7 @@ def examine_programs(packages: Iterable[tuple[str, str, str]]) -> Iterator[Findi
     for group, lacks in missing.items():
         detail = f"missing: {', '.join(sign for _, sign in lacks)}" if lacks else "all there"
         remedy = f"as root: {INSTALL} {' '.join(package.split('|')[0] for package, _ in lacks)}" if lacks else ""
-        # An environment of Python exists, or this would not run: what it was made by is advice.
-        yield Finding(f"programs for {group}", not lacks, detail, remedy, "" if group == "kiln" else group)
+        yield Finding(f"programs for {group}", not lacks, detail, remedy, "" if group in ADVICE else group)
 
 
 def _present(sign: str) -> bool:
@@ -170,6 +175,30 @@ def examine_accelerator() -> Finding:
         return Finding("accelerator", True, "KVM runs a guest")
     remedy = "none needed: guests run emulated, many times slower; a machine with KVM, and the right to /dev/kvm, helps"
     return Finding("accelerator", False, f"{chosen.name}: {chosen.why}", remedy)
+
+
+def examine_foreign() -> list[Finding]:
+    """Whether images for other processors can be built: packages' scripts run by an emulator that the kernel calls.
+
+    Either this machine is set up so, or the kernel has a register of such programs in each user namespace (Linux 6.7).
+    """
+    mount = ("mount", "-t", "binfmt_misc", "binfmt_misc", str(REGISTER))
+    try:
+        run("unshare", "--user", "--map-root-user", "--mount", *mount)
+        own = ""
+    except KilnError as refusal:
+        own = refusal.what.strip().splitlines()[-1]
+    return [_foreign(arch, own) for arch in ARCHITECTURES if arch != platform.machine()]
+
+
+def _foreign(arch: str, refusal: str) -> Finding:
+    topic, entry = f"building for {arch}", REGISTER / f"qemu-{arch}"
+    if entry.is_file() and re.search(r"^flags: \w*F", entry.read_text(encoding="utf-8"), re.MULTILINE):
+        return Finding(topic, True, "this machine runs its programs, emulated")
+    if not refusal:
+        return Finding(topic, True, "an emulator of Kiln's own can be registered")
+    remedy = "Linux 6.7 or newer; before that, as root: apt-get install qemu-user-static binfmt-support"
+    return Finding(topic, False, f"its programs do not run here: {refusal}", remedy)
 
 
 def cache_folder() -> Path:

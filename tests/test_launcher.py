@@ -109,6 +109,15 @@ def test_asks_for_more_where_a_guest_is_booted(machine: Machine) -> None:
     assert "missing system packages: thing other\n" in machine.run("verify", "image").stderr
 
 
+def test_asks_for_the_programs_of_aarch64_only_where_such_an_image_is_booted(machine: Machine) -> None:
+    (machine.checkout / "system-packages").write_text("aarch64 arm-thing arm-program\n")
+    machine.apt()
+    for words in (("verify", "output/debian-13-genboth-x86_64"), ("build", "--arch", "aarch64"), ("test", "--fast")):
+        assert machine.run(*words).returncode == 0
+    for words in (("verify", "--gen", "2", "output/debian-13-gen2-aarch64"), ("test", "--all")):
+        assert "missing system packages: arm-thing\n" in machine.run(*words).stderr
+
+
 def test_answers_a_program_with_an_object(machine: Machine) -> None:
     machine.apt()
     answer = json.loads(machine.run("build", "--json").stdout)

@@ -9,7 +9,7 @@ from harness.diskfacts import DiskFacts
 from harness.filesystem import FileSystem
 from harness.grub import FOLDERS, Entry, Menu, parse, read_menu
 from harness.initrd import Initrd
-from harness.profile import GENERATION_1, GENERATION_2, X86_64, Profile
+from harness.profile import AARCH64, GENERATION_1, GENERATION_2, X86_64, Profile
 from harness.tree import Tree
 
 GENERIC = "Microsoft: Prepare a Linux VHD for upload (generic steps)"
@@ -143,10 +143,11 @@ def the_default_entry_names_files_that_exist(entry: Entry, tree: Tree) -> Compla
 
 
 @check("grub.serial", severity="recommended", source="Red Hat, SUSE: Azure images", repair="GRUB_TERMINAL=serial")
-def grub_speaks_on_the_serial_console(grub: Menu) -> Complaints:
-    """Azure's serial console is the only way to GRUB's menu."""
-    if not any("serial" in grub.words(command) for command in ("terminal_output", "terminal_input")):
-        yield f"{grub.path} does not use the serial terminal"
+def grub_speaks_on_the_serial_console(grub: Menu, profile: Profile) -> Complaints:
+    """Azure's serial console is the only way to GRUB's menu. On aarch64 it is UEFI's own console."""
+    wanted = "console" if profile.arch == "aarch64" else "serial"
+    if not any(wanted in grub.words(command) for command in ("terminal_output", "terminal_input")):
+        yield f"{grub.path} does not use the terminal {wanted}"
     speed = next((word for word in grub.words("serial") if word.startswith("--speed")), "--speed=115200")
     if speed != "--speed=115200":
         yield f"{grub.path} sets the serial line to {speed}"
@@ -175,6 +176,19 @@ def the_kernel_speaks_early(entry: Entry) -> Complaints:
     """Without it a kernel that dies before its console driver starts leaves no trace in boot diagnostics."""
     if not any(value.startswith("ttyS0") for value in entry.values("earlyprintk")):
         yield "the default entry has no earlyprintk=ttyS0"
+
+
+@check(
+    "cmdline.earlycon",
+    severity="recommended",
+    source="Debian's, Ubuntu's and Red Hat's Azure images",
+    repair="Add earlycon=pl011,0xeffec000",
+    when=AARCH64,
+)
+def the_kernel_speaks_early_on_aarch64(entry: Entry) -> Complaints:
+    """As earlyprintk on x86_64; the address is that of Azure's port."""
+    if "pl011,0xeffec000" not in entry.values("earlycon"):
+        yield "the default entry has no earlycon=pl011,0xeffec000"
 
 
 @check("cmdline.rootdelay", severity="recommended", source="measured; initramfs-tools", repair="See the command line")

@@ -4,7 +4,7 @@ from harness.checks.check import Complaints, check
 from harness.etc import is_enabled, is_masked, unit_exists
 from harness.grub import Entry
 from harness.kernels import Kernel
-from harness.profile import X86_64, Profile
+from harness.profile import Profile
 from harness.tree import Tree
 
 
@@ -30,10 +30,10 @@ def a_login_waits_on_the_serial_console(tree: Tree, entry: Entry, profile: Profi
     severity="recommended",
     source="Microsoft: Serial console",
     repair="Configure the kernel",
-    when=X86_64,
 )
-def the_kernel_drives_the_serial_port(kernels: dict[str, Kernel]) -> Complaints:
+def the_kernel_drives_the_serial_port(kernels: dict[str, Kernel], profile: Profile) -> Complaints:
     """The driver must be built in to speak from the first line on, and SysRq over it is how a hung VM is asked."""
+    driver = "SERIAL_AMBA_PL011_CONSOLE" if profile.arch == "aarch64" else "SERIAL_8250"
     for kernel in kernels.values():
-        if kernel.config and kernel.config.get("SERIAL_8250") != "y":
-            yield f"kernel {kernel.version} has no built-in SERIAL_8250"
+        if kernel.config and kernel.config.get(driver) != "y":
+            yield f"kernel {kernel.version} has no built-in {driver}"
