@@ -142,9 +142,7 @@ def staged(
     Raises MachineError or CallerError where it cannot be set up.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if order.generation == 1 and profile.arch != X86_64.arch:
-        raise CallerError(f"there is no generation 1 for {profile.arch}", "Azure boots it by UEFI alone: say --gen 2")
-    _check_memory(order, processor(profile.arch))
+    check_machine(order, processor(profile.arch))
     accelerator = choose_accelerator(processor(profile.arch))
     vm = make_vm(order, profile, key, which)
     with ExitStack() as stack:
@@ -164,7 +162,10 @@ def staged(
         yield Stage(vm, host, machine, console, guest, accelerator, made, folder)
 
 
-def _check_memory(order: Order, of: Processor) -> None:
+def check_machine(order: Order, of: Processor) -> None:
+    """Raise CallerError where no machine of this processor is as ordered."""
+    if order.generation == 1 and of != X86_64:
+        raise CallerError(f"there is no generation 1 for {of.arch}", "Azure boots it by UEFI alone: say --gen 2")
     if of.most_memory_mib and order.memory_mib > of.most_memory_mib:
         raise CallerError(
             f"a machine of {of.arch} has at most {of.most_memory_mib} MiB here, not {order.memory_mib}",

@@ -17,7 +17,9 @@ HOSTNAME = "kiln-spec"
 ADMIN = "azureadmin"
 
 ImageMaker = Callable[..., Path]
-"""`image(distro_release="debian-13", gen="both", kind="generalized", provisioner="cloud-init")`: the image's folder."""
+"""`image(distro_release="debian-13", gen="both", kind="generalized", provisioner="cloud-init", arch="x86_64")`.
+
+It gives the image's folder."""
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +52,12 @@ def image(shelf: Path, admin_key: Path) -> ImageMaker:
         gen: str = "both",
         kind: str = "generalized",
         provisioner: str = "cloud-init",
+        arch: str = "x86_64",
     ) -> Path:
         distro, _, release = distro_release.partition("-")
-        request = BuildRequest(distro, release or None, gen, kind, provisioner, output=shelf, offline=offline())
+        request = BuildRequest(
+            distro, release or None, gen, kind, provisioner, output=shelf, offline=offline(), arch=arch
+        )
         if kind == "specialized":
             request = replace(request, hostname=HOSTNAME, admin=ADMIN, ssh_key=admin_key.with_suffix(".pub"))
         recipe = find_recipe(distro, request.release, request.arch)

@@ -66,6 +66,7 @@ def test_finds_nothing_on_a_good_disk(good: Path) -> None:
         "agent.needed",
         "agent.not-both",
         "agent.root-pw",
+        "cmdline.earlycon",
         "spec.agent",
     }
 
