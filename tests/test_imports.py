@@ -119,7 +119,12 @@ def test_every_library_is_listed() -> None:
     import sys
 
     rooms = {room(name) for module in MODULES for name in imported(module)}
-    assert rooms - sys.stdlib_module_names - {*PACKAGES, "commandline"} <= set(LIBRARIES)
+    assert rooms - sys.stdlib_module_names - {*PACKAGES, "commandline", "tests"} <= set(LIBRARIES)
+
+
+def test_only_the_command_line_knows_what_makes_stand_ins() -> None:
+    """Stand-in mirrors are made by what tests have; whoever wants to try one asks for it by a task."""
+    assert [module for module in MODULES if "tests" in {room(name) for name in imported(module)}] == ["tasks"]
 
 
 @pytest.mark.parametrize("module", MODULES)
