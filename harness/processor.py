@@ -12,7 +12,7 @@ class Processor:
     """A processor as QEMU has it.
 
     `emulated` is its model without KVM, `real` with it; `uefi_machine` is the board of a UEFI machine, `board` how
-    firmware descriptors name such boards; `console` is its first serial port as Linux calls it.
+    firmware descriptors name such boards, and `firmware` what runs there.
     """
 
     arch: str
@@ -25,7 +25,8 @@ class Processor:
     firmware: str
     firmware_package: str
     devices: tuple[str, ...]
-    console: str
+    vm_size: str
+    """An Azure size that has this processor."""
     most_memory_mib: int | None = None
     """What a machine can have at most, if that is bounded."""
     memory: str = ""
@@ -45,7 +46,7 @@ X86_64 = Processor(
     firmware="OVMF",
     firmware_package="ovmf",
     devices=("-vga", "std", "-device", "pvpanic"),
-    console="ttyS0",
+    vm_size="Standard_D2s_v5",
     port=0x402,
 )
 AARCH64 = Processor(
@@ -70,7 +71,7 @@ AARCH64 = Processor(
     # Memory begins at 1 GiB, and must end below the port.
     most_memory_mib=2048,
     memory=",maxmem=4G",
-    console="ttyAMA0",
+    vm_size="Standard_D2ps_v5",
 )
 PROCESSORS = {one.arch: one for one in (X86_64, AARCH64)}
 

@@ -112,6 +112,7 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first") -> V
         deployment_id=identity("deployment"),
         subscription_id=identity("subscription"),
         mac="60:45:bd:00:00:04" if which == "first" else "60:45:bd:00:00:05",
+        vm_size=processor(profile.arch).vm_size,
         os_disk_gib=order.disk_size >> 30,
     )
 
