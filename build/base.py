@@ -119,12 +119,13 @@ class UnpackBase:
         flags = ("--xattrs", "--xattrs-include=*", "--xattrs-exclude=security.selinux", "--numeric-owner")
         run("tar", "--extract", "--same-permissions", *flags, f"--file={tar}", f"--directory={work.tree}", log=work.log)
         tar.unlink()
-        self._require_same(work)
+        self.require_same(work)
         for name in ("dev", "proc", "sys", "run", "tmp"):
             (work.tree / name).mkdir(exist_ok=True)
         (work.tree / "tmp").chmod(0o1777)
 
-    def _require_same(self, work: Workspace) -> None:
+    def require_same(self, work: Workspace) -> None:
+        """Raise CallerError where the tree is not of the recipe's distribution and release."""
         told = os_release(work)
         found = (told.get("ID", "?"), told.get("VERSION_ID", ""))
         if found[0] not in self.identity or not _agrees(found[1], self.release):
