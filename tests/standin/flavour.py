@@ -138,6 +138,9 @@ def _release(recipe: Recipe, flavour: Flavour, base: Base, parcel: Parcel, made:
     settings = f"%_dbpath {recipe.rpm.database_path}\n%_db_backend {recipe.rpm.database}\n"
     parcel.write("/usr/lib/rpm/macros.d/macros.zz-standin", settings)
     parcel.write("/etc/cloud/cloud.cfg", cloud_config((base.tree / "etc/cloud/cloud.cfg").read_text(), flavour.cloud))
+    for unit in CLOUD_UNITS:
+        shipped = (base.tree / "usr/lib/systemd/system" / unit).read_text()
+        parcel.write(f"/etc/systemd/system/{unit}", cloud_unit(shipped))
     parcel.write("/etc/sudoers.d/50-standin-wheel", "%wheel ALL=(ALL) ALL\n", 0o440)
     for unit, text in _missing_units(recipe, flavour, base):
         parcel.write(f"/usr/lib/systemd/system/{unit}", text)
@@ -181,6 +184,24 @@ def cloud_config(text: str, distro: str) -> str:
     templates_dir: /etc/cloud/templates
   ssh_svcname: sshd
 """
+
+
+CLOUD_UNITS = ("cloud-init-main.service", "cloud-init-local.service", "cloud-init-network.service")
+DEBIANS_ORDER = ("DefaultDependencies=no", "Before=sysinit.target", "After=networking.service")
+
+
+def cloud_unit(text: str) -> str:
+    """Debian's unit of cloud-init in the order that RHEL's and SUSE's have: the name is set through D-Bus there.
+
+    So cloud-init's own template of these units has it for that family: behind D-Bus, around NetworkManager.
+    """
+    side = "Before" if "Before=network-pre.target" in text else "After"
+    order = "Requires=dbus.socket\nAfter=dbus.socket\n"
+    if "cloud-init/share" in text:
+        order += f"{side}=NetworkManager.service\n"
+        order += "After=NetworkManager-wait-online.service\n" if side == "After" else ""
+    kept = [line for line in text.splitlines() if line not in DEBIANS_ORDER]
+    return "\n".join(kept).replace("[Unit]\n", f"[Unit]\n{order}", 1) + "\n"
 
 
 def _missing_units(recipe: Recipe, flavour: Flavour, base: Base) -> Iterable[tuple[str, str]]:
