@@ -67,6 +67,9 @@ def test_finds_nothing_on_a_good_disk(good: Path) -> None:
         "agent.not-both",
         "agent.root-pw",
         "cmdline.earlycon",
+        "ign.disk-id",
+        "ign.first-boot",
+        "ign.root-last",
         "spec.agent",
     }
 
