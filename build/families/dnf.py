@@ -80,6 +80,7 @@ NOT_THERE = "the recipe names a package that the repositories do not have"
 ALTERED = "the repository was altered or is being renewed; run the build again, or use another mirror"
 BLAME: tuple[tuple[str, type[KilnError], str], ...] = (
     ("No space left on device", MachineError, cache.FULL_HINT),
+    ("database or disk is full", MachineError, cache.FULL_HINT),
     ("more space needed on the", MachineError, cache.FULL_HINT),
     ("No match for argument", RecipeError, NOT_THERE),
     ("nothing provides", RecipeError, "the repositories lack what a package needs; the build's log has the details"),
@@ -87,6 +88,7 @@ BLAME: tuple[tuple[str, type[KilnError], str], ...] = (
     ("is not signed", MachineError, "a package without a signature is never installed; use another mirror"),
     ("is not installed. Failing package is", MachineError, "a package is signed by a key that may not; " + ALTERED),
     ("Public key for", MachineError, "a package is signed by a key that may not; " + ALTERED),
+    ("Problem opening package", MachineError, "a package's signature does not hold; " + ALTERED),
     ("GPG check FAILED", MachineError, "a package's signature does not hold; " + ALTERED),
     ("does not verify", MachineError, "a package's signature does not hold; " + ALTERED),
     ("BAD (", MachineError, "a package's signature does not hold; " + ALTERED),
@@ -207,9 +209,11 @@ class DnfPackages:
         where = ("--config", configuration, "--installroot", work.tree, "--releasever", self.rpm.release)
         architecture = (f"--forcearch={self.arch}",)
         try:
-            work.installer(*DNF, *where, *architecture, *words, env={**ENVIRONMENT, **settings})
+            told = work.installer(*DNF, *where, *architecture, *words, env={**ENVIRONMENT, **settings}).stdout
         except CommandFailed as failure:
             raise blamed(failure) from None
+        for line in rpm.let_fail(told):
+            work.warn(line)
 
     def _configuration(self, work: Workspace) -> str:
         main = CONFIGURATION.format(

@@ -7,6 +7,7 @@ digests of the packages. Format: what createrepo_c writes; metalinks: Metalink 3
 import hashlib
 import ipaddress
 import json
+import re
 import ssl
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Mapping
@@ -48,6 +49,8 @@ Inside it that needs /proc, which a root without CAP_SYS_ADMIN cannot mount ther
 way to build gives the same tree. A tree without systemd is left as it is; 65 and 73 mean lines that cannot be carried
 out, of which systemd says the same when it boots (systemd-tmpfiles(8)).
 """
+LET_FAIL = re.compile(r"Error in \w+ scriptlet in rpm package \S+|%\w+\(\S+\) scriptlet failed, exit status \d+")
+"""How dnf tells of it, and how rpm and zypper do."""
 REPOMD = "repodata/repomd.xml"
 REPO_NAMESPACE = "{http://linux.duke.edu/metadata/repo}"
 METALINK_NAMESPACE = "{http://www.metalinker.org/}"
@@ -438,6 +441,12 @@ def clean(work: Workspace, rpm: Rpm) -> None:
         for path in database.glob(pattern):
             path.unlink()
     run("sh", "-ec", SETTLE, "sh", work.tree, log=work.log)
+
+
+def let_fail(output: str) -> tuple[str, ...]:
+    """What to tell of scripts whose failure rpm lets pass: their packages are installed, and perhaps not set up."""
+    found = dict.fromkeys(match[0] for match in LET_FAIL.finditer(output))
+    return tuple(f"{line}: the package is installed, and perhaps not set up" for line in found)
 
 
 def installed(recipe: Recipe, work: Workspace) -> tuple[tuple[str, str, str], ...]:

@@ -27,9 +27,17 @@ def cached(work: Workspace, key: str, install: Callable[[Path], None]) -> None:
             install(fresh)
             with fresh.open("rb") as file:
                 os.fsync(file.fileno())
+            _told(tar).write_text("".join(f"{text}\n" for text in work.warnings()))
             fresh.rename(tar)
         os.utime(tar)
+    for text in _told(tar).read_text().splitlines() if _told(tar).is_file() else ():
+        work.warn(text)
     unpack(work, tar)
+
+
+def _told(tar: Path) -> Path:
+    """What there was to tell when the tree was made, for whoever takes it later."""
+    return tar.with_name(f"{tar.name}.warnings")
 
 
 def pack(work: Workspace, tar: Path) -> None:

@@ -1,0 +1,80 @@
+"""dnf against a tiny repository: what it installs, that it is the same each time, and what it refuses."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from build import confined
+from build.errors import CallerError, KilnError, MachineError, RecipeError
+from build.privileges import entry
+
+pytestmark = pytest.mark.real
+
+MODULE = "tests.build.families.tiny"
+NAMES = ("tiny-top",)
+WITHOUT_MOUNTS = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
+
+
+def trial(tmp_path: Path, name: str, names: tuple[str, ...] = NAMES, **more: Any) -> list[str]:
+    """What the trial tells of each run."""
+    request = {"trial": name, "names": names, "log": str(tmp_path / "log"), "result": str(tmp_path / "result"), **more}
+    before = more.pop("before", entry())
+    request.pop("before", None)
+    assert confined.call(before, MODULE, request) == 0, (tmp_path / "log").read_text()[-4000:]
+    return (tmp_path / "result").read_text().splitlines()
+
+
+def test_makes_the_same_tree_each_time_and_leaves_nothing_of_its_own(tmp_path: Path) -> None:
+    first, second = trial(tmp_path, "good", runs=2)
+    assert first == second
+    assert first.split()[1:] == ["tiny-base", "tiny-top", "etc", "usr", "rpmdb.sqlite"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be a root without rights")
+def test_makes_a_tree_without_the_right_to_mount(tmp_path: Path) -> None:
+    (told,) = trial(tmp_path, "good", before=WITHOUT_MOUNTS)
+    assert told.split()[1:] == ["tiny-base", "tiny-top", "etc", "usr", "rpmdb.sqlite"]
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("unsigned_package", MachineError, "is not signed"),
+        ("foreign_key", MachineError, "tiny-base"),
+        ("tampered_package", MachineError, "checksum"),
+        ("forged_package", MachineError, "tiny-base"),
+        ("tampered_list", MachineError, "checksum"),
+        ("tampered_metadata", CallerError, "does not hold"),
+        ("missing_package", MachineError, "404"),
+        ("mirror_that_dies", MachineError, "Curl error"),
+    ],
+)
+def test_refuses(tmp_path: Path, name: str, error: type[KilnError], message: str) -> None:
+    with pytest.raises(error, match=message) as refusal:
+        trial(tmp_path, name)
+    assert refusal.value.hint
+    assert "\n" not in refusal.value.what
+
+
+def test_names_a_package_that_is_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="tiny-absent"):
+        trial(tmp_path, "good", ("tiny-top", "tiny-absent"))
+
+
+def test_names_a_package_whose_script_fails(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="tiny-broken"):
+        trial(tmp_path, "broken_scriptlet", ("tiny-broken",))
+
+
+def test_tells_of_a_script_that_rpm_lets_fail(tmp_path: Path) -> None:
+    (told,) = trial(tmp_path, "scriptlet_that_complains", ("tiny-broken",))
+    assert "tiny-broken" in told.partition("rpmdb.sqlite")[2]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's file systems need namespaces of their own")
+def test_says_when_there_is_no_room(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match=r"full|space") as refusal:
+        trial(tmp_path, "good", room="700k")
+    assert "KILN_CACHE" in refusal.value.hint
