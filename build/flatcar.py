@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from build.errors import MachineError
 from build.gpt import ESP, read_table
-from build.oem import BTRFS, partition, read_partition
+from build.oem import BTRFS, nothing_mounted, partition, read_partition
 from build.workspace import Workspace
 
 FIXED_DISK_ID = "00000000-0000-0000-0000-000000000001"
@@ -29,6 +29,7 @@ class CheckSystem:
     def run(self, work: Workspace) -> None:
         """The tree gets what was read. Raises MachineError where the image is another."""
         self._check_disk(work)
+        nothing_mounted(work.tools)
         system, files = work.file("usr.img"), work.file("usr")
         read_partition(work.disk, partition(work.disk, SYSTEM), system)
         shutil.rmtree(files, ignore_errors=True)

@@ -52,6 +52,7 @@ class CustomizeOem:
         read_partition(work.disk, slot, old)
         shutil.rmtree(files, ignore_errors=True)
         files.mkdir()
+        nothing_mounted(work.tools)
         work.tool(BTRFS, "restore", "-mSx", old, files)
         self._add(files)
         settle(files, work.epoch)
@@ -63,7 +64,6 @@ class CustomizeOem:
 
     def _make(self, work: Workspace, files: Path, slot: Partition, new: Path) -> None:
         own = uuid.uuid5(NAMESPACE, f"{self.image}/oem")
-        nothing_mounted(work.tools)
         new.unlink(missing_ok=True)
         with new.open("wb") as file:
             file.truncate(slot.size)
@@ -82,7 +82,7 @@ class CustomizeOem:
 
 
 def nothing_mounted(tools: Path) -> None:
-    """Tell mkfs.btrfs, which refuses to go on without a list, that nothing is mounted in the tools tree."""
+    """Tell btrfs' programs, which refuse to go on without a list, that nothing is mounted in the tools tree."""
     mounts = tools / "proc/self/mounts"
     if not mounts.exists():
         mounts.parent.mkdir(parents=True, exist_ok=True)
