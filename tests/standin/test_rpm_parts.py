@@ -56,7 +56,9 @@ def test_takes_the_first_alternative_that_the_pool_has() -> None:
     assert pool.needs(found["a"], found) == ("b", "postfix")
 
 
-@pytest.mark.parametrize(("path", "expected"), [("/bin/sh", "/usr/bin/sh"), ("/etc/bin/x", "/etc/bin/x"), ("/usr/lib/y/", "/usr/lib/y")])
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/bin/sh", "/usr/bin/sh"), ("/etc/bin/x", "/etc/bin/x"), ("/usr/lib/y/", "/usr/lib/y")]
+)
 def test_knows_where_a_merged_tree_has_a_path(path: str, expected: str) -> None:
     assert dpkg.merged(path) == expected
 
