@@ -14,7 +14,7 @@ from pathlib import Path
 from build import appliance, cache, fetch
 from build.archive import Release
 from build.command import run
-from build.diskfile import open_image
+from build.diskfile import open_disk
 from build.errors import CallerError
 from build.workspace import Workspace
 
@@ -44,7 +44,7 @@ def folder() -> Path:
     return cache.folder() / "bases"
 
 
-def take(word: str, sha256: str | None, *, offline: bool, note: Callable[[str], None]) -> Base:
+def take(word: str, sha256: str | None, *, offline: bool, waiting: Callable[[str], None]) -> Base:
     """The image that the caller named: a file, or a URL whose content the caller knows by its digest.
 
     Raises CallerError where it is not the one meant, MachineError where it is out of reach.
@@ -55,7 +55,7 @@ def take(word: str, sha256: str | None, *, offline: bool, note: Callable[[str], 
         return adopt(Path(word).expanduser(), sha256)
     if sha256 is None:
         raise CallerError(f"who vouches for {word}?", "give the digest that the vendor publishes: --base-sha256 HEX")
-    file = fetch.large([word], fetch.Digest("sha256", sha256), offline=offline, waiting=note)
+    file = fetch.large([word], fetch.Digest("sha256", sha256), offline=offline, waiting=waiting)
     return replace(adopt(file, sha256), name=name_of(word.rpartition("/")[2]))
 
 
@@ -111,7 +111,7 @@ class UnpackBase:
         """Raises CallerError where the image is another distribution's, or none that can be read."""
         reader = appliance.make(self.tools, work.log, offline=work.offline)
         tar = work.file("base.tar")
-        appliance.read_files(reader, open_image(self.base.file), tar, work.log)
+        appliance.read_files(reader, open_disk(self.base.file), tar, work.log)
         cache.remove(work.tree)
         work.tree.mkdir()
         work.tree.chmod(0o755)

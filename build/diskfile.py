@@ -42,21 +42,27 @@ class DiskFile:
 
 
 def open_image(path: Path) -> DiskFile:
-    """The disk in `path`, for Azure or not.
+    """The disk in `path`, as Azure would take it.
 
     Raises CallerError where there is none, or one that could not be booted whole: a differencing disk, a damaged or cut
     VHD, a qcow2 file that stands on another, a size that is not a whole number of MiB, no trace of a partition table.
     """
-    if not path.is_file():
-        raise CallerError(f"{path} is not a file", "give an image's file, or the folder that a build printed")
-    disk = _recognise(path)
-    if not _has_partition_table(_first_sectors(disk)):
-        raise CallerError(f"{path} is not a disk: it has no partition table", "an image of a whole disk is needed")
+    disk = open_disk(path)
     if disk.virtual_size == 0 or disk.virtual_size % MIB:
         raise CallerError(
             f"{path} is not a disk that Azure takes: {disk.virtual_size} bytes is not a whole number of MiB",
             f"grow it to {-(-disk.virtual_size // MIB)} MiB: `qemu-img resize`",
         )
+    return disk
+
+
+def open_disk(path: Path) -> DiskFile:
+    """The disk in `path`, of any size. Raises CallerError as `open_image` does for all else."""
+    if not path.is_file():
+        raise CallerError(f"{path} is not a file", "give an image's file, or the folder that a build printed")
+    disk = _recognise(path)
+    if not _has_partition_table(_first_sectors(disk)):
+        raise CallerError(f"{path} is not a disk: it has no partition table", "an image of a whole disk is needed")
     return disk
 
 

@@ -42,10 +42,10 @@ def test_calls_an_image_by_its_files_stem(file: str, name: str) -> None:
 def test_keeps_a_file_under_its_digest(cached: Path) -> None:
     file = cached / "Vendor.img"
     file.write_bytes(b"disk")
-    taken = base.take(str(file), None, offline=True, note=print)
+    taken = base.take(str(file), None, offline=True, waiting=print)
     assert taken == base.Base("vendor", base.digest(file))
     assert taken.file.read_bytes() == b"disk"
-    assert base.take(str(file), taken.sha256, offline=True, note=print) == taken
+    assert base.take(str(file), taken.sha256, offline=True, waiting=print) == taken
 
 
 def test_takes_an_image_from_a_server_by_its_digest(cached: Path) -> None:
@@ -53,9 +53,9 @@ def test_takes_an_image_from_a_server_by_its_digest(cached: Path) -> None:
     (cached / "served/cloud.qcow2").write_bytes(b"disk of a vendor")
     digest = base.digest(cached / "served/cloud.qcow2")
     with served(cached / "served") as server:
-        taken = base.take(f"{server.url}/cloud.qcow2", digest, offline=False, note=print)
+        taken = base.take(f"{server.url}/cloud.qcow2", digest, offline=False, waiting=print)
         with pytest.raises(KilnError, match="digest"):
-            base.take(f"{server.url}/cloud.qcow2", "0" * 64, offline=False, note=print)
+            base.take(f"{server.url}/cloud.qcow2", "0" * 64, offline=False, waiting=print)
     assert taken.name == "cloud"
     assert taken.file.read_bytes() == b"disk of a vendor"
 
@@ -72,7 +72,7 @@ def test_takes_an_image_from_a_server_by_its_digest(cached: Path) -> None:
 def test_refuses_what_nobody_vouches_for(cached: Path, word: str, sha256: str | None, message: str) -> None:
     (cached / "file.img").write_bytes(b"disk")
     with pytest.raises(CallerError, match=message):
-        base.take(word.replace("HERE", str(cached)), sha256, offline=True, note=print)
+        base.take(word.replace("HERE", str(cached)), sha256, offline=True, waiting=print)
 
 
 @pytest.mark.parametrize(
