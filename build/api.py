@@ -41,7 +41,7 @@ def build(request: BuildRequest, progress: Progress) -> Built:
     Raises CallerError, MachineError or RecipeError by who must act; what was there before stays in place then.
     """
     with cache.faults_explained(), proxy.through(request.proxy):
-        recipe, choices, request = _chosen(request, progress.note)
+        recipe, choices, request = _chosen(request, progress.note, progress.waiting)
         if request.write_lock:
             locking.subject(recipe, choices)
         for warning in _warnings(recipe):
@@ -72,25 +72,27 @@ def describe_plan(request: BuildRequest) -> list[str]:
     """What a build would do, line by line; only the archives' state is asked for."""
     with cache.faults_explained(), proxy.through(request.proxy):
         notes: list[str] = []
-        recipe, choices, request = _chosen(request, notes.append)
+        recipe, choices, request = _chosen(request, notes.append, lambda text: None)
         order = _order(recipe, choices, request, lambda text: None)
     todo = order.plan
-    sources = [f"From {state.url} {state.suite} (state {state.sha256[:12]})" for state in order.states]
+    sources = [f"From {order.public(state.url)} {state.suite} (state {state.sha256[:12]})" for state in order.states]
     steps = [line for step in todo.steps for line in step.describe().splitlines()]
     warnings = [f"Warning: {warning}" for warning in _warnings(recipe)]
     notes = [f"Note: {note}" for note in notes]
     return [f"Image {todo.image}, plan {todo.id[:12]}", *notes, *warnings, *effect(choices.spec), *sources, *steps]
 
 
-def _chosen(request: BuildRequest, note: Callable[[str], None]) -> tuple[Recipe, Choices, BuildRequest]:
+def _chosen(
+    request: BuildRequest, note: Callable[[str], None], waiting: Callable[[str], None]
+) -> tuple[Recipe, Choices, BuildRequest]:
     """The recipe with the spec laid on it, the choices, and the request with what the spec says. Raises CallerError."""
     spec = load(request.spec) if request.spec else NOTHING
     request = completed(request, spec, note)
     recipe = find_recipe(request.distro, request.release, request.arch)
-    return layered(recipe, spec), _with_base(choose(recipe, request, spec), request, note), request
+    return layered(recipe, spec), _with_base(choose(recipe, request, spec), request, waiting), request
 
 
-def _with_base(choices: Choices, request: BuildRequest, note: Callable[[str], None]) -> Choices:
+def _with_base(choices: Choices, request: BuildRequest, waiting: Callable[[str], None]) -> Choices:
     """The choices with the image to build on, where one is named."""
     if request.base is None:
         if request.base_sha256:
@@ -98,7 +100,7 @@ def _with_base(choices: Choices, request: BuildRequest, note: Callable[[str], No
         return choices
     if request.lock or request.write_lock:
         raise CallerError("a lock lists packages, an image brings its own", "leave --lock, or --base, out")
-    found = base.take(request.base, request.base_sha256, offline=request.offline, note=note)
+    found = base.take(request.base, request.base_sha256, offline=request.offline, waiting=waiting)
     return replace(choices, base=found.name, base_sha256=found.sha256)
 
 
@@ -121,10 +123,11 @@ def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callab
         tools_release,
         lock.epoch if lock else _epoch(states),
         folder=request.output.expanduser().absolute() / image_name(recipe, choices),
-        named_mirror=request.mirror is not None,
+        named_mirror=request.archive is not None,
         offline=request.offline,
         rebuild=request.rebuild,
         credentials=_credentials(request),
+        private=request.archive or "" if request.rmt else "",
         lock=lock,
         places=locking.places(lock, recipe, request.mirror) if lock else {},
     )
@@ -135,7 +138,7 @@ def _states(
 ) -> tuple[tuple[State, ...], Release]:
     """The states of the recipe's sources and of the tools' archive, asked for side by side."""
     keyring = keys.take(request.mirror_key) if request.mirror_key else None
-    sources = Sources(request.mirror, keyring, request.offline, _credentials(request), extra)
+    sources = Sources(request.archive, keyring, request.offline, _credentials(request), extra)
     # A mirror that somebody else signs is not the archive that the tools come from.
     mirror = None if keyring else request.mirror
     tools_archive = tools.archive_of(recipe, mirror, note, offline=request.offline)
@@ -147,7 +150,8 @@ def _states(
 
 def _credentials(request: BuildRequest) -> str:
     """Where lies what the recipe's archives want to see of whoever asks."""
-    return str(request.entitlement.expanduser().absolute()) if request.entitlement else ""
+    given = request.entitlement or request.scc_credentials
+    return str(given.expanduser().absolute()) if given else ""
 
 
 def _epoch(states: tuple[State, ...]) -> int:

@@ -6,13 +6,14 @@ place in the cache by its digest (by its address where nobody knows the digest),
 
 import hashlib
 import http.client
+import ipaddress
 import json
 import os
 import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -68,16 +69,25 @@ class _Refused(Exception):
         self.reason, self.final, self.status = reason, final, status
 
 
-def small(url: str, tries: int = TRIES, context: ssl.SSLContext | None = None) -> bytes:
+def small(
+    url: str,
+    tries: int = TRIES,
+    context: ssl.SSLContext | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
     """Fetch a small file; a passing fault is tried again, a refusal is final.
 
-    `context` holds the certificate by which this machine shows who it is, where an archive wants one.
+    `context` holds the certificate by which this machine shows who it is, where an archive wants one; `headers` go to
+    that very server alone, and to none that it leads to.
     Raises Absent where the archive does not have it, else MachineError where it is out of reach.
     """
     require_remote(url)
     for attempt in range(tries):
         try:
-            with _asked(urllib.request.Request(url), context) as answer:
+            request = urllib.request.Request(url)
+            for name, value in (headers or {}).items():
+                request.add_unredirected_header(name, value)
+            with _asked(request, context) as answer:
                 return bytes(_read(answer, LARGEST_SMALL))
         except _Refused as refusal:
             if refusal.final or attempt + 1 == tries:
@@ -121,6 +131,18 @@ def kept(url: str, digest: Digest | None) -> Path:
     address = hashlib.sha256(url.encode()).hexdigest()
     name = f"{digest.algorithm}-{digest.value}" if digest else f"url-{address}"
     return cache.folder() / "downloads" / name
+
+
+def is_safe(url: str) -> bool:
+    """Whether what this URL gives comes from whom it says: by TLS, or from this machine itself."""
+    parts = urlsplit(url)
+    if parts.scheme in ("https", "file"):
+        return True
+    host = parts.hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def require_remote(url: str) -> None:

@@ -56,7 +56,9 @@ def deliver(order: Order, work: Workspace, durations: dict[str, float], log: Pat
         root_uuid=todo.layout.root_uuid,
         cmdline=" ".join(recipe.cmdline),
         sizes=_sizes(work.disk, todo.layout.size),
-        archives=tuple({"url": one.url, "suite": one.suite, "sha256": one.sha256} for one in order.states),
+        archives=tuple(
+            {"url": order.public(one.url), "suite": one.suite, "sha256": one.sha256} for one in order.states
+        ),
         packages=tuple(Package(*package) for package in family(recipe).installed(recipe, work)),
         recipe=asdict(recipe),
         durations=durations,

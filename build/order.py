@@ -21,7 +21,8 @@ from distros import Recipe
 class Order:
     """Recipe and choices, the archives' state that was asked for, the source date in seconds, and where it all goes.
 
-    `named_mirror` says that the caller chose the archive, and so is to blame for it. With a `lock` its packages are
+    `named_mirror` says that the caller chose the archive, and so is to blame for it; `private` is the address of one
+    that nobody else need know of. With a `lock` its packages are
     what the image is made of, looked for at `places`: base URLs by suite, best first.
     """
 
@@ -35,6 +36,7 @@ class Order:
     offline: bool = False
     rebuild: bool = False
     credentials: str = ""
+    private: str = field(default="", repr=False)
     lock: Lock | None = None
     places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -46,6 +48,10 @@ class Order:
             names = package_names(self.recipe, self.choices)
             first = lockable(self.recipe).locked(self.recipe, names, self.lock, self.places)
         return plan(self.recipe, self.choices, self.states, self.epoch, self.tools, first)
+
+    def public(self, url: str) -> str:
+        """The address as a plan or a manifest may have it."""
+        return url.replace(self.private, "rmt:") if self.private else url
 
     def letter(self) -> dict[str, Any]:
         """The order as JSON can hold it; the recipe by name, since both sides have it."""
@@ -61,6 +67,7 @@ class Order:
             "offline": self.offline,
             "rebuild": self.rebuild,
             "credentials": self.credentials,
+            "private": self.private,
             "lock": json.loads(self.lock.text()) if self.lock else None,
             "places": self.places,
         }

@@ -15,6 +15,10 @@ from distros.recipe import ARCHITECTURES, KINDS
 MIRROR = re.compile(r"https?://[^\s\[\]'\"|]+")
 """What may stand in a line of sources.list; other ways to fetch would read this machine's files."""
 
+SERVER = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/?")
+RMT_FOLDER = "repo"
+"""Where an RMT server has what it mirrors: below that, paths are those of SUSE's own server."""
+
 
 @dataclass(frozen=True)
 class BuildRequest:
@@ -29,6 +33,8 @@ class BuildRequest:
     mirror: str | None = None
     mirror_key: Path | None = None
     entitlement: Path | None = None
+    scc_credentials: Path | None = None
+    rmt: str | None = field(default=None, repr=False)
     output: Path = Path("output")
     rebuild: bool = False
     offline: bool = False
@@ -44,6 +50,11 @@ class BuildRequest:
     spec: Path | None = None
     name: str | None = None
     proxy: str | None = field(default=None, repr=False)
+
+    @property
+    def archive(self) -> str | None:
+        """The URL that takes the place of the distribution's own server, if any."""
+        return f"{self.rmt.rstrip('/')}/{RMT_FOLDER}" if self.rmt else self.mirror
 
 
 def completed(request: BuildRequest, spec: Spec, note: Callable[[str], None]) -> BuildRequest:
@@ -107,8 +118,7 @@ def choose(recipe: Recipe, request: BuildRequest, spec: Spec = NOTHING) -> Choic
     _offered(recipe.name, "--kernel", kernel, tuple(recipe.kernels))
     if request.mirror is not None and not MIRROR.fullmatch(request.mirror):
         raise CallerError(f"{request.mirror!r} is no mirror", "give a URL that begins with http:// or https://")
-    if request.entitlement and all(getattr(one, "access", "") != "entitlement" for one in recipe.archives):
-        raise CallerError(f"{recipe.name} has no use for --entitlement", "its archives are open to everybody")
+    _require_use(recipe, request)
     if request.mirror_key and not request.mirror:
         raise CallerError("--mirror-key goes with --mirror", "a distribution's own archive is checked with its own key")
     size = recipe.size if request.size is None else request.size
@@ -119,6 +129,26 @@ def choose(recipe: Recipe, request: BuildRequest, spec: Spec = NOTHING) -> Choic
     name = _name(recipe, request.name or spec.name)
     hostname, admin, ssh_key = identity or ("", "", "")
     return Choices(gen, kind, provisioner, kernel, size, hostname, admin, ssh_key, name=name, spec=spec)
+
+
+def _require_use(recipe: Recipe, request: BuildRequest) -> None:
+    """Raise CallerError for what opens archives that this recipe does not have, and for two ways at once."""
+    wanted = {getattr(one, "access", "") for one in recipe.archives}
+    shown = {"--entitlement": "entitlement", "--scc-credentials": "scc", "--rmt": "scc"}
+    given = {
+        "--entitlement": request.entitlement,
+        "--scc-credentials": request.scc_credentials,
+        "--rmt": request.rmt,
+    }
+    for flag, access in shown.items():
+        if given[flag] and access not in wanted:
+            raise CallerError(f"{recipe.name} has no use for {flag}", "no archive of it asks for that")
+    if request.rmt and not SERVER.fullmatch(request.rmt):
+        raise CallerError("that is no address of an RMT server", "give --rmt https://HOST, without name and password")
+    ways = {"--rmt": request.rmt, "--scc-credentials": request.scc_credentials, "--mirror": request.mirror}
+    two = [flag for flag, value in ways.items() if value]
+    if len(two) > 1:
+        raise CallerError(f"{two[0]} and {two[1]} are two ways to the same packages", "leave one of them out")
 
 
 def _offered(name: str, flag: str, value: str, known: tuple[str, ...]) -> None:

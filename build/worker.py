@@ -48,7 +48,7 @@ def main(letter: Mapping[str, Any]) -> int:
     log_path = cache.folder() / "logs" / f"{order.plan.image}.log"
     with cache.faults_explained():
         log_path.parent.mkdir(exist_ok=True)
-        redactor = Redactor(order.choices.spec.secrets)
+        redactor = Redactor((*order.choices.spec.secrets, order.private.encode()))
         with log_path.open("w") as log:
             try:
                 _build(order, progress, cast(IO[str], RedactedLog(log, redactor)), log_path)

@@ -116,7 +116,7 @@ class Workspace:
             "chroot", self.tools, *_clean_environment(self.epoch), *words, text=text, log=self.log, expect=expect
         )
 
-    def installer(self, *argv: str | Path, env: Mapping[str, str]) -> Result:
+    def installer(self, *argv: str | Path, env: Mapping[str, str], expect: tuple[int, ...] = (0,)) -> Result:
         """Run a package manager of the tools tree, which fills the tree and runs packages' scripts in it.
 
         It asks archives by the caller's resolver and proxies; tools and tree have devices, and /proc where this
@@ -129,10 +129,10 @@ class Workspace:
         if can_mount():
             trees = (str(self.tree), str(self.tools))
             script = ("sh", "-ec", f"{DEVICES_FOR}{INSTALLER}", "sh", *trees, *words)
-            return run("unshare", "--mount", "--propagation", "private", *script, log=self.log)
+            return run("unshare", "--mount", "--propagation", "private", *script, log=self.log, expect=expect)
         with _plain_devices(self.tree, ()):
             _make_nodes(self.tools / "dev")
-            return run("chroot", self.tools, *words, log=self.log)
+            return run("chroot", self.tools, *words, log=self.log, expect=expect)
 
     def inside(
         self,

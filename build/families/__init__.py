@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from build.errors import CallerError
-from build.families import apt, dnf, flatcar
+from build.families import apt, dnf, flatcar, zypper
 from build.families.source import Sources
 from build.spec.value import Spec
 from build.workspace import Workspace
@@ -76,7 +76,7 @@ class WholeImage(Protocol):
         """All that is done for the image of that name, `size` its disk's in bytes. Raises CallerError."""
 
 
-FAMILIES: Mapping[str, Family] = {"apt": apt, "dnf": dnf, "flatcar": flatcar}
+FAMILIES: Mapping[str, Family] = {"apt": apt, "dnf": dnf, "zypper": zypper, "flatcar": flatcar}
 WHOLE: Mapping[str, WholeImage] = {"flatcar": flatcar}
 
 

@@ -5,7 +5,6 @@ digests of the packages. Format: what createrepo_c writes; metalinks: Metalink 3
 """
 
 import hashlib
-import ipaddress
 import json
 import re
 import ssl
@@ -15,14 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from build import archive, cache, entitlement, fetch, keys
+from build import archive, cache, entitlement, fetch, keys, scc
 from build.certificates import Certificate, certificates
 from build.command import CommandFailed, run
 from build.errors import CallerError, KilnError, MachineError, RecipeError
 from build.families.source import Sources
-from build.fetch import TRIES, Absent
+from build.fetch import TRIES, Absent, is_safe
 from build.workspace import Workspace
 from distros.recipe import Recipe, Repository, Rpm
 
@@ -105,8 +103,22 @@ def states(recipe: Recipe, sources: Sources, note: Callable[[str], None]) -> tup
     wanted = [*own, *extra]
     for one in wanted:
         require_safe_transport(one, mirror=sources.mirror is not None or one in extra)
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return tuple(pool.map(lambda one: _state(one, sources), wanted))
+    ways = _ways(wanted, sources)
+    with scc.redactor(ways, sources.credentials).errors(), ThreadPoolExecutor(max_workers=8) as pool:
+        return tuple(pool.map(lambda one: _state(one, sources, ways.get(one.url, one.url)), wanted))
+
+
+def _ways(wanted: Iterable[Repository], sources: Sources) -> dict[str, str]:
+    """The addresses with a subscriber's token, where a registration is asked for; a mirror may do without.
+
+    Raises CallerError where nothing was given.
+    """
+    registered = [one for one in wanted if one.access == scc.ACCESS]
+    if registered and not sources.credentials and sources.mirror is None:
+        raise CallerError(f"{registered[0].name} is for its distribution's subscribers alone", scc.HOW)
+    if sources.offline or sources.mirror is not None:
+        return {}
+    return scc.ways(registered, sources.credentials)
 
 
 def located(repository: Repository, arch: str, sources: Sources) -> Repository:
@@ -142,25 +154,14 @@ def require_safe_transport(repository: Repository, *, mirror: bool) -> None:
         raise RecipeError(f"{repository.name} has metadata that is not signed, at {bare[0]}", "the recipe needs https")
 
 
-def is_safe(url: str) -> bool:
-    """Whether what this URL gives comes from whom it says: by TLS, or from this machine itself."""
-    parts = urlsplit(url)
-    if parts.scheme in ("https", "file"):
-        return True
-    host = parts.hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _state(repository: Repository, sources: Sources) -> Metadata:
+def _state(repository: Repository, sources: Sources, way: str) -> Metadata:
+    """The state of a repository; `way` is its address as it must be asked, with a token where it wants one."""
     record = _folder() / f"newest-{hashlib.sha256(json.dumps(['rpm-md', repository.url]).encode()).hexdigest()[:24]}"
     if sources.offline:
         return _remembered(repository, record)
     context = _context(repository, sources)
-    url, content, ways = _found(repository, context)
-    signature = _signature(url, context) if repository.signed_metadata else b""
+    url, content, ways = _found(repository, way, context)
+    signature = _signature(way if url == repository.url else url, context) if repository.signed_metadata else b""
     told = {"sha256": _keep(content), "url": url, "ways": ways, "signature": _keep(signature)}
     archive.write(record, json.dumps(told).encode())
     return _metadata(repository, told, content)
@@ -209,7 +210,7 @@ def _metadata(repository: Repository, told: Mapping[str, Any], content: bytes) -
     )
 
 
-def _found(repository: Repository, context: ssl.SSLContext | None) -> tuple[str, bytes, tuple[str, ...]]:
+def _found(repository: Repository, way: str, context: ssl.SSLContext | None) -> tuple[str, bytes, tuple[str, ...]]:
     """The first place that has repomd.xml, that file, and the places after it.
 
     Raises MachineError with all that failed. The metalink is asked when all before it have failed: it lists more
@@ -221,7 +222,8 @@ def _found(repository: Repository, context: ssl.SSLContext | None) -> tuple[str,
     while places:
         url = places.pop(0)
         try:
-            content = fetch.small(f"{url}/{REPOMD}", context=context, tries=1 if places else TRIES)
+            address = scc.with_path(way if url == repository.url else url, REPOMD)
+            content = fetch.small(address, context=context, tries=1 if places else TRIES)
             if not expected or hashlib.sha256(content).hexdigest() in expected:
                 return url, content, tuple(places)
             failures.append(MachineError(f"{url} is not what the metalink says"))
@@ -269,7 +271,7 @@ def read_metalink(content: bytes) -> tuple[tuple[str, ...], frozenset[str]]:
 def _signature(url: str, context: ssl.SSLContext | None) -> bytes:
     """The detached signature, empty where the repository has none: `verify` then says so."""
     try:
-        return fetch.small(f"{url}/{REPOMD}.asc", context=context)
+        return fetch.small(scc.with_path(url, f"{REPOMD}.asc"), context=context)
     except Absent:
         return b""
 
@@ -423,6 +425,23 @@ def fresh_tree(work: Workspace) -> None:
     work.tree.chmod(0o755)
 
 
+def trust(work: Workspace, rpm: Rpm, environment: Mapping[str, str]) -> None:
+    """Put the keys of `write_settings` into the tree's own rpm database, and no others, for as long as it is filled."""
+    database = work.path(rpm.database_path)
+    database.mkdir(parents=True, exist_ok=True)
+    drop_keys(work, rpm)
+    files = sorted(key_folder(work).iterdir())
+    work.installer("/usr/bin/rpm", "--dbpath", database, "--import", *files, env=environment)
+
+
+def drop_keys(work: Workspace, rpm: Rpm) -> None:
+    """Take every key out of the tree's rpm database."""
+    backend = ("--define", f"_db_backend {rpm.database}", "--dbpath", work.path(rpm.database_path))
+    told = work.tool("/usr/bin/rpm", *backend, "--query", "gpg-pubkey", expect=(0, 1)).stdout
+    if names := [line for line in told.splitlines() if line.startswith("gpg-pubkey-")]:
+        work.tool("/usr/bin/rpm", *backend, "--erase", "--nodeps", "--noscripts", "--notriggers", *names)
+
+
 def clean(work: Workspace, rpm: Rpm) -> None:
     """Settle a tree that was just installed, and take out what only this build had.
 
@@ -433,10 +452,7 @@ def clean(work: Workspace, rpm: Rpm) -> None:
     database = work.path(rpm.database_path)
     if not any(database.glob("*.sqlite")) and not any(database.glob("Packages.db")):
         raise RecipeError(f"there is no rpm database in {rpm.database_path}", "the recipe names another one")
-    backend = ("--define", f"_db_backend {rpm.database}", "--dbpath", database)
-    told = work.tool("/usr/bin/rpm", *backend, "--query", "gpg-pubkey", expect=(0, 1)).stdout
-    if names := [line for line in told.splitlines() if line.startswith("gpg-pubkey-")]:
-        work.tool("/usr/bin/rpm", *backend, "--erase", "--nodeps", "--noscripts", "--notriggers", *names)
+    drop_keys(work, rpm)
     for pattern in DATABASE_LEFT:
         for path in database.glob(pattern):
             path.unlink()

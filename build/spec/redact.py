@@ -1,7 +1,8 @@
 """Keeping secrets out of what is written down: a log that knows them, and errors that repeat a program's output."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from build.errors import KilnError
@@ -29,6 +30,14 @@ class Redactor:
         """The same error, its words without them."""
         error.what, error.hint = self.text(error.what), self.text(error.hint)
         return error
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Keep secrets out of errors that leave the block."""
+        try:
+            yield
+        except KilnError as error:
+            raise self.error(error) from None
 
 
 class RedactedLog(io.TextIOBase):

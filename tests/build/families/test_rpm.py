@@ -15,6 +15,7 @@ from build.errors import CallerError, KilnError, MachineError, RecipeError
 from build.families import rpm
 from build.families.rpm import Metadata
 from build.families.source import Sources
+from build.fetch import is_safe
 from distros import Recipe, all_recipes
 from distros.recipe import Repository, Rpm
 from tests.build.archives import FakeArchive, Signer, served
@@ -230,7 +231,7 @@ def test_trusts_unsigned_metadata_to_no_open_wire() -> None:
     ],
 )
 def test_tells_a_safe_way_from_an_open_one(url: str, safe: bool) -> None:
-    assert rpm.is_safe(url) == safe
+    assert is_safe(url) == safe
 
 
 def test_refuses_a_subscribers_archive_without_certificates(tmp_path: Path) -> None:
