@@ -43,7 +43,7 @@ disk=/dev/$(lsblk -no PKNAME /dev/disk/by-partlabel/ROOT | head -n 1)
 found=$(sfdisk --disk-id "$disk")
 echo "standin: the disk's id is $found"
 [ "$(echo "$found" | tr A-F a-f)" = {FIXED_DISK_ID} ] || exit 1
-sfdisk --no-reread --force --disk-id "$disk" "$(cat /proc/sys/kernel/random/uuid)"
+flock "$disk" sfdisk --no-reread --no-tell-kernel --force --disk-id "$disk" "$(cat /proc/sys/kernel/random/uuid)"
 udevadm settle
 """
 _MODULE_SETUP = """\
@@ -51,7 +51,7 @@ _MODULE_SETUP = """\
 check() { return 255; }
 depends() { echo systemd systemd-networkd ignition url-lib; }
 install() {
-    inst_multiple curl sfdisk lsblk tr head sleep mount umount cp cat udevadm
+    inst_multiple curl flock sfdisk lsblk tr head sleep mount umount cp cat udevadm
     inst_multiple useradd usermod groupadd
     inst_simple "$moddir/50-standin.network" /etc/systemd/network/50-standin.network
     inst_simple "$moddir/usr.conf" "$systemdsystemunitdir/ignition-files.service.d/usr.conf"
@@ -111,7 +111,9 @@ INITRD: Mapping[str, tuple[str, int]] = {
             "disk-id",
             "the disk's id",
             "After=dev-disk-by\\x2dpartlabel-ROOT.device\nWants=dev-disk-by\\x2dpartlabel-ROOT.device\n"
-            "Before=ignition-fetch-offline.service sysroot.mount initrd-root-device.target standin-setup.service",
+            # Nothing may be mounted from the disk meanwhile: its partitions come and go.
+            "Before=ignition-fetch-offline.service sysroot.mount sysusr-usr.mount\n"
+            "Before=systemd-fsck-root.service systemd-fsck-usr.service standin-setup.service",
         ),
         0o644,
     ),
