@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from build import btrfs
-from build.errors import MachineError
+from build.errors import CallerError, MachineError
 from build.gpt import Partition, read_table
 from build.layout import NAMESPACE
 from build.workspace import Workspace
@@ -69,6 +69,11 @@ class CustomizeOem:
             file.truncate(slot.size)
         ids = ("--uuid", str(own), "--device-uuid", str(uuid.uuid5(own, "device")))
         work.tool(MKFS, "--quiet", "--label", "OEM", *ids, "--rootdir", files, new)
+        if new.stat().st_size != slot.size:  # it makes its file larger where it needs more
+            raise CallerError(
+                f"what is added takes more than the OEM partition's {slot.size >> 20} MiB",
+                "have large files fetched at the first boot instead: Ignition takes URLs",
+            )
         btrfs.normalize(new, work.epoch)
 
     def _add(self, files: Path) -> None:

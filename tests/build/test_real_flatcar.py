@@ -50,7 +50,7 @@ def test_tells_what_can_be_known_of_it(room: Path) -> None:
     manifest = Manifest.load(image)
     assert manifest.provisioner == "ignition"
     assert manifest.generations == (1, 2)
-    assert [(one.name, one.version) for one in manifest.packages][0] == ("flatcar", VERSION)
+    assert next((one.name, one.version) for one in manifest.packages) == ("flatcar", VERSION)
     assert manifest.kernel.startswith("6.1.")
     assert manifest.digest == content_digest(image / DISK, SIZE)
 

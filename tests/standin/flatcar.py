@@ -50,7 +50,7 @@ SECTOR = 512
 SLOTS = (
     (1, "EFI-SYSTEM", 128, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", ""),
     (2, "BIOS-BOOT", 2, "21686148-6449-6E6F-744E-656564454649", ""),
-    (3, "USR-A", 640, "5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6", USR_A),
+    (3, "USR-A", 1024, "5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6", USR_A),
     (4, "USR-B", 64, "5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6", "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"),
     (5, "ROOT-C", 2, "5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6", ""),
     (6, "OEM", 128, "0FC63DAF-8483-4772-8E79-3D69D8477DE4", ""),
@@ -256,6 +256,7 @@ def _fill(work: Workspace, name: str, *argv: str | Path) -> None:
     with image.open("wb") as file:
         file.truncate(size)
     work.tool(*argv, image)
+    assert image.stat().st_size == size, f"{name} takes {image.stat().st_size >> 20} MiB"
     _lay(work, image, at)
 
 
