@@ -150,6 +150,9 @@ CLOUD = TextFile(
 manage_etc_hosts: true
 # The one locale that is there without being generated.
 locale: C.UTF-8
+# The sources are Azure's mirrors first; the provisioner would write its own over them.
+apt:
+  preserve_sources_list: true
 """,
 )
 
@@ -286,7 +289,7 @@ BOOKWORM = replace(
     early_files=(INITRAMFS_MODULES, INITRAMFS_FSCK),
     normalized=(),
     default=False,
-    end_of_support="2026-06-10",
+    end_of_support="2026-07-11",
     archives=archives("bookworm", KEYS_12),
     packages=(
         # Debian's own images leave libnss-resolve out of 12, and azure-vm-utils came with 13.

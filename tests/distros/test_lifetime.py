@@ -30,7 +30,7 @@ def test_lists_each_release_once_with_all_its_architectures() -> None:
     (line,) = (line for line in lines if line.startswith("almalinux  10 "))
     assert line.split()[2:4] == ["x86_64", "aarch64"]
     assert line.endswith("support until 2035-05-31, proven with a stand-in of its archive  (default)")
-    assert any("support ended on 2026-06-10" in line for line in lines)
+    assert any("support ended on 2026-07-11" in line for line in lines)
 
 
 def test_tells_a_program_what_was_proven_and_what_has_ended() -> None:
