@@ -46,6 +46,8 @@ def command(body: Callable[..., int | None]) -> Callable[..., None]:
             raise ending(error, as_json) from None
         except KeyboardInterrupt:
             raise Exit("interrupted", code=INTERRUPTED) from None
+        except BrokenPipeError:  # see run_tasks
+            raise
         except Exception as error:
             traceback.print_exc()
             what = f"{type(error).__name__}: {error}"

@@ -98,8 +98,6 @@ def _with_base(choices: Choices, request: BuildRequest, waiting: Callable[[str],
         if request.base_sha256:
             raise CallerError("--base-sha256 goes with --base", "name the image's file or URL with --base")
         return choices
-    if request.lock or request.write_lock:
-        raise CallerError("a lock lists packages, an image brings its own", "leave --lock, or --base, out")
     found = base.take(request.base, request.base_sha256, offline=request.offline, waiting=waiting)
     return replace(choices, base=found.name, base_sha256=found.sha256)
 

@@ -27,6 +27,11 @@ def subject(recipe: Recipe, choices: Choices) -> Subject:
             "an image on a base cannot be locked: the base's digest fixes it",
             "give --base FILE --base-sha256 DIGEST without --lock and --write-lock",
         )
+    if choices.spec.repositories or recipe.removed:
+        raise CallerError(
+            "a lock does not cover a spec's own repositories and removed packages",
+            "leave --lock and --write-lock out, or these keys of the spec",
+        )
     asked = package_names(recipe, choices)
     return Subject(recipe.name, recipe.arch, choices.generation, choices.provisioner, choices.kernel, asked)
 

@@ -113,6 +113,11 @@ def test_refuses_a_base_whose_digest_says_it_all() -> None:
         locking.subject(RECIPE, replace(CHOICES, base="vendor.qcow2", base_sha256="a" * 64))
 
 
+def test_refuses_what_a_spec_takes_out() -> None:
+    with pytest.raises(CallerError, match="repositories and removed packages"):
+        locking.subject(replace(RECIPE, removed=("nano",)), CHOICES)
+
+
 def test_refuses_another_source_date(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(EPOCH))
     locking.take(file, RECIPE, CHOICES)
