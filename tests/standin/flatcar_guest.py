@@ -54,6 +54,7 @@ install() {
     inst_multiple curl flock sfdisk lsblk tr head sleep mount umount cp cat udevadm
     inst_multiple useradd usermod groupadd
     inst_simple "$moddir/50-standin.network" /etc/systemd/network/50-standin.network
+    inst_script "$moddir/setfiles" /usr/sbin/setfiles
     inst_simple "$moddir/usr.conf" "$systemdsystemunitdir/ignition-files.service.d/usr.conf"
     for name in setup hostname disk-id; do
         inst_script "$moddir/$name" "/usr/bin/standin-$name"
@@ -93,6 +94,8 @@ StandardError=journal+console
 INITRD: Mapping[str, tuple[str, int]] = {
     f"{MODULE}/module-setup.sh": (_MODULE_SETUP, 0o755),
     f"{MODULE}/setup": (_SETUP, 0o755),
+    # Debian's Ignition labels files whether there is a policy or not; here is none.
+    f"{MODULE}/setfiles": ("#!/bin/sh\nexit 0\n", 0o755),
     f"{MODULE}/hostname": (_HOSTNAME, 0o755),
     f"{MODULE}/disk-id": (_DISK_ID, 0o755),
     f"{MODULE}/50-standin.network": ("[Match]\nName=e*\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n", 0o644),
@@ -223,7 +226,12 @@ SYSTEM: Mapping[str, tuple[str, int]] = {
         "[Match]\nName=e*\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n",
         0o644,
     ),
-    "/etc/ssh/sshd_config.d/standin.conf": ("ClientAliveInterval 180\n", 0o644),
+    # Debian's Ignition fails where it cannot read how files are labelled.
+    "/etc/selinux/config": ("SELINUX=disabled\nSELINUXTYPE=targeted\n", 0o644),
+    "/etc/ssh/sshd_config.d/standin.conf": (
+        "ClientAliveInterval 180\nAuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys.d/ignition\n",
+        0o644,
+    ),
     "/etc/sudoers.d/sudo-without-password": ("%sudo ALL=(ALL) NOPASSWD: ALL\n", 0o440),
 }
 """What goes into the system itself."""
