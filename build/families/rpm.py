@@ -21,6 +21,7 @@ from build.command import CommandFailed, run
 from build.errors import CallerError, KilnError, MachineError, RecipeError
 from build.families.source import Sources
 from build.fetch import TRIES, Absent, is_safe
+from build.privileges import can_mount
 from build.workspace import Workspace
 from distros.recipe import Recipe, Repository, Rpm
 
@@ -47,8 +48,11 @@ Inside it that needs /proc, which a root without CAP_SYS_ADMIN cannot mount ther
 way to build gives the same tree. A tree without systemd is left as it is; 65 and 73 mean lines that cannot be carried
 out, of which systemd says the same when it boots (systemd-tmpfiles(8)).
 """
-LET_FAIL = re.compile(r"Error in \w+ scriptlet in rpm package \S+|%\w+\(\S+\) scriptlet failed, exit status \d+")
-"""How dnf tells of it, and how rpm and zypper do."""
+LET_FAIL = (
+    re.compile(r"Error in \w+ scriptlet in rpm package \S+"),
+    re.compile(r"%\w+\(\S+\) scriptlet failed, exit status \d+"),
+)
+"""How dnf tells of it, in all cases, and how rpm and zypper do, in most."""
 REPOMD = "repodata/repomd.xml"
 REPO_NAMESPACE = "{http://linux.duke.edu/metadata/repo}"
 METALINK_NAMESPACE = "{http://www.metalinker.org/}"
@@ -378,7 +382,9 @@ def write_settings(work: Workspace, rpm: Rpm, states: Iterable[Metadata]) -> dic
     for certificate in every.values():
         (key_folder(work) / f"{certificate.fingerprint}.asc").write_text(certificate.armored)
     (folder / "rpm").mkdir()
-    (folder / "rpm/macros").write_text(macros(rpm))
+    # Package scripts have no network, but where nobody may take it from them.
+    alone = "" if can_mount() else "%__transaction_unshare %{nil}\n"
+    (folder / "rpm/macros").write_text(macros(rpm) + alone)
     environment = {"XDG_CONFIG_HOME": inside_tools(work, folder)}
     if any(state.sha1_key for state in states):
         (folder / "sequoia.toml").write_text(POLICY)
@@ -461,7 +467,7 @@ def clean(work: Workspace, rpm: Rpm) -> None:
 
 def let_fail(output: str) -> tuple[str, ...]:
     """What to tell of scripts whose failure rpm lets pass: their packages are installed, and perhaps not set up."""
-    found = dict.fromkeys(match[0] for match in LET_FAIL.finditer(output))
+    found = next((all_of for form in LET_FAIL if (all_of := dict.fromkeys(form.findall(output)))), {})
     return tuple(f"{line}: the package is installed, and perhaps not set up" for line in found)
 
 

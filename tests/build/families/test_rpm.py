@@ -252,3 +252,21 @@ def test_lets_sha1_tie_a_key_to_its_name_and_nothing_else() -> None:
     assert 'sha1.second_preimage_resistance = "always"' in rpm.POLICY
     assert "sha1.collision_resistance" not in rpm.POLICY
     assert 'default_disposition = "never"' in rpm.POLICY
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ("Complete!\n", []),
+        (
+            "warning: %post(x-1-1) scriptlet failed, exit status 1\nError in POSTIN scriptlet in rpm package x\n",
+            ["Error in POSTIN scriptlet in rpm package x"],
+        ),
+        (
+            "warning: %posttrans(x-1-1.noarch) scriptlet failed, exit status 2\n" * 2,
+            ["%posttrans(x-1-1.noarch) scriptlet failed, exit status 2"],
+        ),
+    ],
+)
+def test_tells_once_of_every_script_that_was_let_fail(output: str, told: list[str]) -> None:
+    assert [text.partition(": the package")[0] for text in rpm.let_fail(output)] == told
