@@ -14,6 +14,7 @@ from distros.recipe import Initramfs
 MODULES = "/usr/lib/modules"
 BESIDE = {
     "vmlinuz": "vmlinuz-{kernel}",
+    "Image": "Image-{kernel}",
     "System.map": "System.map-{kernel}",
     "config": "config-{kernel}",
     "dtb": "dtb-{kernel}",
@@ -54,6 +55,9 @@ class MakeInitramfs:
         )
         if not work.path(target).is_file():
             raise RecipeError(f"dracut made no {target}", "the build's log has its output")
+        for link, pattern in self.initramfs.links:
+            work.remove(link)
+            work.path(link).symlink_to(pattern.format(kernel=kernel))
 
     def _place_kernel(self, work: Workspace, kernel: str) -> None:
         folder = work.path(f"{MODULES}/{kernel}/vmlinuz").parent

@@ -72,7 +72,7 @@ def leap(arch: str) -> Recipe:
         cmdline=(*suse.CONSOLES[arch], *suse.COMMON_CMDLINE, *suse.ONLY_X86[arch], *suse.CMDLINE_16),
         grub_defaults=suse.GRUB_DEFAULTS,
         grub=suse.grub("opensuse", arch),
-        initramfs=suse.INITRAMFS,
+        initramfs=suse.initramfs(arch),
         ext4_features=suse.EXT4_FEATURES,
         admin_groups=suse.ADMIN_GROUPS,
         selinux="targeted",

@@ -77,12 +77,14 @@ class Kernel:
 class Initramfs:
     """How an image's initramfs is made: by "initramfs-tools" or "dracut", under which name ({kernel} is the version).
 
-    `drivers` are added whatever the machine is; dracut makes one for any machine (--no-hostonly).
+    `drivers` are added whatever the machine is; dracut makes one for any machine (--no-hostonly). `links` are names
+    under which a distribution has its newest kernel and that one's initramfs: a path, and where it leads.
     """
 
     tool: str
     name: str
     drivers: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -137,10 +137,17 @@ EXCLUDED = ("plymouth", "kernel-firmware-all", "ucode-amd", "ucode-intel")
 """Firmware and microcode of hardware that no VM has."""
 
 EXT4_FEATURES = enterprise.EXT4_FEATURES
-INITRAMFS = Initramfs("dracut", "/boot/initrd-{kernel}", enterprise.HYPERV_DRIVERS)
+KERNEL_FILES = {"x86_64": "vmlinuz", "aarch64": "Image"}
 ADMIN_GROUPS = ("wheel", "users")
 SERVICES = ("sshd.service", "chronyd.service", "cloud-netconfig.timer")
 DEFAULT_KERNEL = Kernel(("kernel-default",), ("-default",))
+
+
+def initramfs(arch: str) -> Initramfs:
+    """Besides kernels by their versions, /boot has links to the newest one, as packages' scripts renew them."""
+    kernel = KERNEL_FILES[arch]
+    links = ((f"/boot/{kernel}", f"{kernel}-{{kernel}}"), ("/boot/initrd", "initrd-{kernel}"))
+    return Initramfs("dracut", "/boot/initrd-{kernel}", enterprise.HYPERV_DRIVERS, links)
 
 
 def rpm(release: str) -> Rpm:

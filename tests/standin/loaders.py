@@ -91,6 +91,8 @@ def bios_modules(parcel: Parcel, base: Path, grub: Grub, scratch: Path) -> None:
 def tools(parcel: Parcel, base: Path, grub: Grub, entries: tuple[Entry, ...]) -> None:
     """GRUB's programs and scripts, under the recipe's names besides their own."""
     for entry in entries:
+        if entry.path == THEME:
+            continue
         source = base / entry.path.lstrip("/")
         if entry.kind == "file" and entry.path in TEXTS:
             text = source.read_text().replace("/boot/grub", grub.folder)
@@ -106,5 +108,7 @@ def tools(parcel: Parcel, base: Path, grub: Grub, entries: tuple[Entry, ...]) ->
     parcel.folder(grub.folder)
 
 
+THEME = "/etc/grub.d/05_debian_theme"
+"""Only Debian has it, and it fails where there is no /boot/grub."""
 TEXTS = ("/usr/sbin/grub-mkconfig", "/usr/share/grub/grub-mkconfig_lib", "/etc/grub.d/00_header")
 """Scripts in which Debian's folder of GRUB stands."""
