@@ -50,9 +50,9 @@ out, of which systemd says the same when it boots (systemd-tmpfiles(8)).
 """
 LET_FAIL = (
     re.compile(r"Error in \w+ scriptlet in rpm package \S+"),
-    re.compile(r"%\w+\(\S+\) scriptlet failed, exit status \d+"),
+    re.compile(r"%\w+\(\S+\) scriptlet failed, exit status \d+|lua script failed: \[string \"%\w+\([^\s)]+\)\"\]"),
 )
-"""How dnf tells of it, in all cases, and how rpm and zypper do, in most."""
+"""How dnf tells of it, in all cases, and how rpm does, which zypper repeats."""
 REPOMD = "repodata/repomd.xml"
 REPO_NAMESPACE = "{http://linux.duke.edu/metadata/repo}"
 METALINK_NAMESPACE = "{http://www.metalinker.org/}"

@@ -6,6 +6,7 @@ takes no other, and rpm checks every package again. Sources: zypper(8), libzypp'
 """
 
 import hashlib
+import os
 import shutil
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,6 +41,8 @@ arch = {arch}
 solver.onlyRequires = true
 rpm.install.excludedocs = no
 download.use_deltarpm = false
+download.connect_timeout = 20
+download.transfer_timeout = 30
 commit.downloadMode = DownloadInAdvance
 servicesdir = /nonexistent
 varsdir = /nonexistent
@@ -264,10 +267,11 @@ def _repository(state: Metadata, ways: Mapping[str, str], *, offline: bool) -> s
 def _trust_authorities(work: Workspace) -> None:
     """Have zypper trust the authorities that this machine's owner trusts for TLS, as far as there are any."""
     if here := ssl.get_default_verify_paths().cafile:
-        fresh = work.file(rpm.SETTINGS) / "authorities.pem"
+        target = work.tools / BUNDLE
+        fresh = target.with_name(f"{target.name}.{os.getpid()}")
         shutil.copyfile(here, fresh)
         fresh.chmod(0o644)
-        fresh.rename(work.tools / BUNDLE)
+        fresh.rename(target)
 
 
 @contextmanager
@@ -289,6 +293,11 @@ def _tidy(work: Workspace) -> None:
     """Take out of the tree what tells of this build alone."""
     for path in LEFT:
         work.remove(path)
+    # What is installed zypper notes below the tree, at the path of the caches that it was given.
+    below = Path(rpm.inside_tools(work, work.folder))
+    work.remove(str(below))
+    with suppress(OSError):
+        work.path(str(below.parent)).rmdir()
     automatic = work.path(AUTOMATIC)
     if automatic.is_file():
         names = [line for line in automatic.read_text().splitlines() if line and not line.startswith("#")]

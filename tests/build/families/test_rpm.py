@@ -266,6 +266,10 @@ def test_lets_sha1_tie_a_key_to_its_name_and_nothing_else() -> None:
             "warning: %posttrans(x-1-1.noarch) scriptlet failed, exit status 2\n" * 2,
             ["%posttrans(x-1-1.noarch) scriptlet failed, exit status 2"],
         ),
+        (
+            'error: lua script failed: [string "%post(x-1-1.x86_64)"]:1: not today\n',
+            ['lua script failed: [string "%post(x-1-1.x86_64)"]'],
+        ),
     ],
 )
 def test_tells_once_of_every_script_that_was_let_fail(output: str, told: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""A tiny signed rpm-md repository, and dnf that installs from it: run as root of its own view, one trial a call.
+"""A tiny signed rpm-md repository, and dnf or zypper that installs from it: as root of its own view, one trial a call.
 
 What may be wrong with a repository is a function of TRIALS here; `main` raises what the family raises.
 """
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from build import archive, cache, keys, tools
 from build.command import run
-from build.families import dnf, trees
+from build.families import FAMILIES, trees
 from build.families.source import Sources
 from build.workspace import Workspace
 from distros import Recipe, all_recipes
@@ -27,14 +27,18 @@ from tests.standin.carve import Entry
 from tests.standin.key import SigningKey
 
 EPOCH = 1_700_000_000
-NEEDED = (*dnf.TOOLS, "createrepo-c")
 DATABASE = "/usr/lib/sysimage/rpm"
-RECIPE = replace(
-    next(one for one in all_recipes() if one.family == "dnf"),
-    archives=(Repository("tiny", "https://nowhere", "repo", "", (), True, "test"),),
-    rpm=Rpm("10", "sqlite", DATABASE),
-    early_files=(TextFile("/etc/early", "before the packages\n"),),
-)
+BACKENDS = {"dnf": "sqlite", "zypper": "ndb"}
+
+
+def tiny_recipe(family: str) -> Recipe:
+    """A recipe of that family whose packages are the tiny repository's."""
+    return replace(
+        next(one for one in all_recipes() if one.family == family),
+        archives=(Repository("tiny", "https://nowhere", "repo", "", (), True, "test"),),
+        rpm=Rpm("10", BACKENDS[family], DATABASE),
+        early_files=(TextFile("/etc/early", "before the packages\n"),),
+    )
 
 
 @dataclass
@@ -166,8 +170,8 @@ def alter(file: Path, at: int) -> None:
 def main(letter: Mapping[str, Any]) -> int:
     """Make the trial's repository, install from it `runs` times, and write what came of it to `result`."""
     os.umask(0o022)
-    with Path(letter["log"]).open("a") as log:
-        with bench(str(letter["trial"]), log) as made:
+    with cache.faults_explained(), Path(letter["log"]).open("a") as log:
+        with bench(str(letter["trial"]), str(letter.get("family", "dnf")), log) as made:
             TRIALS[letter["trial"]](made)
             told = [install(made, letter, log, number) for number in range(int(letter.get("runs", 1)))]
         Path(letter["result"]).write_text("\n".join(told))
@@ -175,11 +179,12 @@ def main(letter: Mapping[str, Any]) -> int:
 
 
 @contextmanager
-def bench(name: str, log: IO[str]) -> Iterator[Bench]:
+def bench(name: str, family: str, log: IO[str]) -> Iterator[Bench]:
     """Tools and a key in a folder that goes with the trial."""
     (state,) = archive.releases((TOOLS,), offline=os.environ.get("KILN_TEST_OFFLINE") == "1")
-    tree = tools.make(state, NEEDED, log, mirror=False, offline=False)
-    work = Workspace(tree, f"tiny-{name}-{os.getpid()}", cache.folder(), log, EPOCH)
+    needed = (*FAMILIES[family].TOOLS, "createrepo-c")
+    tree = tools.make(state, needed, log, mirror=False, offline=False)
+    work = Workspace(tree, f"tiny-{family}-{name}-{os.getpid()}", cache.folder(), log, EPOCH)
     try:
         work.folder.mkdir(parents=True)
         (work.file("key")).mkdir()
@@ -198,19 +203,20 @@ def install(bench: Bench, letter: Mapping[str, Any], log: IO[str], number: int) 
             if letter.get("room"):
                 work.folder.mkdir(parents=True)
                 run("mount", "-t", "tmpfs", "-o", f"size={letter['room']}", "tmpfs", work.folder)
-            return _installed(work, Sources(url, keyring), tuple(letter["names"]))
+            recipe = tiny_recipe(str(letter.get("family", "dnf")))
+            return _installed(work, recipe, Sources(url, keyring), tuple(letter["names"]))
         finally:
             if letter.get("room"):
                 run("umount", work.folder)
             cache.remove(work.folder)
 
 
-def _installed(work: Workspace, sources: Sources, names: tuple[str, ...]) -> str:
-    recipe: Recipe = RECIPE
-    states = dnf.states(recipe, sources, lambda text: None)
+def _installed(work: Workspace, recipe: Recipe, sources: Sources, names: tuple[str, ...]) -> str:
+    family = FAMILIES[recipe.family]
+    states = family.states(recipe, sources, lambda text: None)
     for state in states:
-        dnf.verify(state, work.tools, mirror=True)
-    step = dnf.packages(recipe, names, states)
+        family.verify(state, work.tools, mirror=True)
+    step: Any = family.packages(recipe, names, states)
     tar = work.cache / "trees" / f"{step.key}.tar.zst"
     tar.unlink(missing_ok=True)
     step.run(work)
@@ -219,7 +225,7 @@ def _installed(work: Workspace, sources: Sources, names: tuple[str, ...]) -> str
     assert (work.tree / "etc/early").read_text() == "before the packages\n"
     left = sorted(path.name for path in work.tree.iterdir() if path.name not in (*trees.MOUNTED, "run", "tmp"))
     files = sorted(path.name for path in (work.tree / DATABASE.lstrip("/")).iterdir())
-    return " ".join((digest, *(name for name, _, _ in dnf.installed(recipe, work)), *left, *files, *work.warnings()))
+    return " ".join((digest, *(name for name, _, _ in family.installed(recipe, work)), *left, *files, *work.warnings()))
 
 
 @contextmanager
