@@ -35,6 +35,7 @@ devices_for() {
         : >"$1/dev/$name"
         mount --bind "/dev/$name" "$1/dev/$name"
     done
+    ln -s /proc/self/fd "$1/dev/fd"
     mount --rbind /proc "$1/proc"
 }
 """
