@@ -7,11 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from build import api, cache
 from build.progress import Progress
 from build.request import BuildRequest, find_recipe
 from tests.standin.trial import mirrored
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("kiln", deadline=None)
+settings.load_profile("kiln")
 
 HOSTNAME = "kiln-spec"
 ADMIN = "azureadmin"
