@@ -29,6 +29,7 @@ def _is_provisioned(image: Path, generation: int) -> None:
     newest = max((image / "runs").glob("*/console.log"), key=lambda path: path.stat().st_mtime)
     console = newest.read_text(errors="replace")
     assert "kiln.argument=1" in console
+    assert "from the base config" in console, "the OEM partition's config was not merged under the custom data"
     assert "flatcar.first_boot=detected" in console
 
 

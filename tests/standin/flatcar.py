@@ -202,7 +202,7 @@ def _bare(work: Workspace) -> None:
         work.remove(path)
     for path in ("/vmlinuz", "/vmlinuz.old", "/initrd.img", "/initrd.img.old", "/etc/hostname", "/etc/resolv.conf"):
         work.remove(path)
-    work.write("/etc/machine-id", "")
+    work.write("/etc/machine-id", "uninitialized\n")
     work.write("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
     work.path("/etc/resolv.conf").symlink_to("/run/systemd/resolve/stub-resolv.conf")
     work.write("/usr/lib/os-release", RELEASE.format(version=VERSION))

@@ -226,6 +226,8 @@ SYSTEM: Mapping[str, tuple[str, int]] = {
         "[Match]\nName=e*\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n",
         0o644,
     ),
+    # Ignition enables units by presets, which count on a first boot alone; Debian's default would enable all units.
+    "/etc/systemd/system-preset/99-standin.preset": ("disable *\n", 0o644),
     # Debian's Ignition fails where it cannot read how files are labelled.
     "/etc/selinux/config": ("SELINUX=disabled\nSELINUXTYPE=targeted\n", 0o644),
     "/etc/ssh/sshd_config.d/standin.conf": (

@@ -24,7 +24,7 @@ content = '''
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/touch /var/lib/kiln-hello
+ExecStart=/bin/sh -c "cat /etc/kiln-base >/dev/console"
 
 [Install]
 WantedBy=multi-user.target
