@@ -22,6 +22,7 @@ def test_ubuntu_is_provisioned_by_bios(image: ImageMaker) -> None:
     assert {"run.boot-ssh", "run.report-ready", "run.custom-data", "hostname.dhcp"} <= passed(report)
 
 
+@pytest.mark.combination
 def test_ubuntu_reboots_by_uefi(image: ImageMaker) -> None:
     report = boot(image("ubuntu-24.04"), 2, scenario="reboot")
     assert failures(report) == {}
@@ -54,12 +55,14 @@ def test_almalinux_is_provisioned_by_bios(image: ImageMaker) -> None:
     assert {"run.boot-ssh", "run.report-ready", "run.custom-data", "hostname.dhcp"} <= passed(report)
 
 
+@pytest.mark.combination
 def test_almalinux_reboots_by_uefi(image: ImageMaker) -> None:
     report = boot(image("almalinux-10"), 2, scenario="reboot")
     assert failures(report) == {}
     assert {"run.boot-ssh", "reboot.run.identity-stays"} <= passed(report)
 
 
+@pytest.mark.combination
 def test_a_specialized_almalinux_makes_two_machines(image: ImageMaker, admin_key: Path) -> None:
     report = boot(image("almalinux-10", kind="specialized"), 2, ssh_key=admin_key)
     assert failures(report) == {}
