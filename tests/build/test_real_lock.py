@@ -26,6 +26,7 @@ from tests.conftest import ImageMaker, offline
 from tests.standin.serve import served
 
 pytestmark = [
+    pytest.mark.combination,
     pytest.mark.real,
     pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's tools tree cannot be linked into another cache"),
 ]
