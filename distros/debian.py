@@ -200,7 +200,6 @@ TRIXIE = Recipe(
     arch="x86_64",
     default=True,
     end_of_support="2028-08-09",
-    proven="archive",
     archives=archives("trixie", KEYS_13),
     packages=(
         *("initramfs-tools", "zstd", "init", "udev", "dbus", "libpam-systemd", "polkitd"),

@@ -295,7 +295,6 @@ def _recipe(distribution: Distribution, release: str, arch: str) -> Recipe:
         arch=arch,
         default=release == NEWEST,
         end_of_support=distribution.ends[release],
-        proven="stand-in",
         os_ids=distribution.os_ids,
         archives=distribution.repositories(release),
         packages=(

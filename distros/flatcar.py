@@ -40,7 +40,6 @@ STABLE = Recipe(
     default=True,
     # A channel rolls: each of its versions ends when the next one comes.
     end_of_support="",
-    proven="stand-in",
     os_ids=("flatcar",),
     kernels={"": Kernel(())},
     # One hybrid disk boots by both firmwares, whatever it is used for.

@@ -3,12 +3,8 @@
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+from distros.proof import WORDS, proven
 from distros.recipe import Recipe
-
-PROVEN = {
-    "archive": "proven with its own archive",
-    "stand-in": "proven with a stand-in of its archive",
-}
 
 
 def has_ended(recipe: Recipe, today: date) -> bool:
@@ -32,9 +28,10 @@ def support(recipe: Recipe, today: date) -> str:
 
 def entry(recipe: Recipe, today: date) -> dict[str, object]:
     """A recipe as `distros --json` prints it; `ended` says whether its support has."""
-    names = ("distro", "release", "codename", "title", "arch", "default", "end_of_support", "proven")
+    names = ("distro", "release", "codename", "title", "arch", "default", "end_of_support")
     kernels = [name for name in recipe.kernels if name]
-    return {name: getattr(recipe, name) for name in names} | {"ended": has_ended(recipe, today), "kernels": kernels}
+    told = {"proven": proven(recipe), "ended": has_ended(recipe, today), "kernels": kernels}
+    return {name: getattr(recipe, name) for name in names} | told
 
 
 def catalogue(recipes: Iterable[Recipe], today: date) -> Iterator[str]:
@@ -46,5 +43,13 @@ def catalogue(recipes: Iterable[Recipe], today: date) -> Iterator[str]:
         first = same[0]
         arches = " ".join(one.arch for one in same)
         mark = "  (default)" if first.default else ""
-        words = f"{first.title}, {support(first, today)}, {PROVEN[first.proven]}{mark}"
+        words = f"{first.title}, {support(first, today)}, {_proofs(same)}{mark}"
         yield f"{first.distro:10} {first.release:11} {arches:15} {words}"
+
+
+def _proofs(same: list[Recipe]) -> str:
+    """What was tried of a release, by architecture where that differs."""
+    levels = {one.arch: WORDS[proven(one)] for one in same}
+    if len(set(levels.values())) == 1:
+        return next(iter(levels.values()))
+    return "; ".join(f"{arch}: {words}" for arch, words in levels.items())

@@ -54,7 +54,6 @@ def leap(arch: str) -> Recipe:
         arch=arch,
         default=True,
         end_of_support="2027-10-31",
-        proven="stand-in",
         os_ids=("opensuse-leap",),
         archives=leap_repositories(),
         packages=(

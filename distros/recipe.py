@@ -166,8 +166,6 @@ class Recipe:
     """Whether this is the release that the distribution's bare name means: its newest stable one."""
     end_of_support: str
     """ISO date until which the distribution itself fixes security holes; empty where it has no end (rolling)."""
-    proven: str
-    """How it is proven: "archive" (built from the distribution's own archive and booted) or "stand-in"."""
     os_ids: tuple[str, ...] = ()
     """What a vendor's image of it calls itself: ID in os-release."""
     archives: tuple[Archive, ...] | tuple[Repository, ...] = ()

@@ -66,7 +66,6 @@ def sles_15(arch: str) -> Recipe:
         arch=arch,
         default=False,
         end_of_support="2031-07-31",
-        proven="stand-in",
         archives=repositories_15(),
         packages=(
             *suse.PACKAGES,
@@ -102,7 +101,6 @@ def sles_16(arch: str) -> Recipe:
         arch=arch,
         default=True,
         end_of_support="2027-11-30",
-        proven="stand-in",
         archives=repositories_16(),
         packages=(
             *suse.PACKAGES,

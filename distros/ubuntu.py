@@ -146,7 +146,6 @@ NOBLE = Recipe(
     arch="x86_64",
     default=True,
     end_of_support="2029-05-31",
-    proven="stand-in",
     archives=archives("noble"),
     packages=(
         *("ubuntu-minimal", "initramfs-tools", "zstd", "init", "udev", "dbus", "libpam-systemd", "polkitd"),

@@ -7,6 +7,7 @@ from itertools import permutations, product
 import pytest
 
 from distros import Recipe, all_recipes, withheld
+from distros.proof import SEEN, WORDS, proven
 from distros.recipe import ARCHITECTURES, KINDS, PROVISIONERS, Archive, Repository, TextFile
 
 RECIPES = list(all_recipes())
@@ -52,7 +53,7 @@ def test_means_the_same_release_by_a_bare_name_whatever_the_processor(distro: st
 def test_is_of_a_family_and_an_architecture_that_there_are(recipe: Recipe) -> None:
     assert recipe.family in FAMILIES
     assert recipe.arch in ARCHITECTURES
-    assert recipe.proven in ("archive", "stand-in")
+    assert proven(recipe) in WORDS
 
 
 @of_packages
@@ -258,3 +259,8 @@ def test_points_the_image_to_its_own_release_and_no_other(recipe: Recipe) -> Non
     texts = "".join(file.text for file in files(recipe) if file.path.startswith("/etc/apt/"))
     assert recipe.codename in texts
     assert not [name for name in others if name in texts]
+
+
+def test_whatever_was_seen_is_of_a_recipe_that_there_is() -> None:
+    assert set(SEEN) <= {(recipe.name, recipe.arch) for recipe in all_recipes()}
+    assert set(SEEN.values()) <= set(WORDS)

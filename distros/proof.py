@@ -1,0 +1,31 @@
+"""What was tried of each recipe: a record of what people saw, kept apart from what an image is made of.
+
+An entry is made, or raised, when a test or a run showed it; what has none was not tried.
+"""
+
+from distros.recipe import Recipe
+
+WORDS = {
+    "archive": "built from its own archive and booted",
+    "stand-in": "built from a stand-in of its archive and booted",
+    "installed": "installed in full from a stand-in, not booted yet",
+    "nothing": "not tried yet",
+}
+"""What a level means; a stand-in proves Kiln's code, not the distribution's content."""
+
+SEEN = {
+    ("debian-12", "x86_64"): "archive",
+    ("debian-13", "x86_64"): "archive",
+    ("debian-13", "aarch64"): "archive",
+    ("almalinux-10", "x86_64"): "stand-in",
+    ("ubuntu-24.04", "x86_64"): "stand-in",
+    ("flatcar-stable", "x86_64"): "stand-in",
+    ("ubuntu-26.04", "x86_64"): "installed",
+    ("opensuse-16.0", "x86_64"): "installed",
+}
+"""By the recipe's name and architecture."""
+
+
+def proven(recipe: Recipe) -> str:
+    """How far the recipe was tried, a key of WORDS."""
+    return SEEN.get((recipe.name, recipe.arch), "nothing")
