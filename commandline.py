@@ -11,19 +11,35 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from inspect import signature
+from dataclasses import dataclass
+from inspect import Parameter, Signature, signature
 from types import ModuleType
 from typing import Any
 
 from invoke.collection import Collection
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
+from invoke.tasks import Task
 
 from build.errors import Bug, CallerError, KilnError
 
 VERSION = "0.1.0"
 INTERRUPTED = 130
 HELP = "`./kiln --list` lists the tasks, `./kiln TASK --help` a task's options"
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of the command line that takes a word: its help text, and the word where none is given."""
+
+    help: str
+    default: str = ""
+
+
+Options = Mapping[str, Option]
+"""Options that several tasks share, by the name of the parameter."""
+Body = Callable[..., int | None]
+"""What a task does. What it returns is the exit status."""
 
 
 def ending(error: KilnError, as_json: bool) -> Exit:
@@ -34,8 +50,28 @@ def ending(error: KilnError, as_json: bool) -> Exit:
     return Exit(f"error: {error.what}" + (f"\n hint: {error.hint}" if error.hint else ""), code=error.status)
 
 
-def command(body: Callable[..., int | None]) -> Callable[..., None]:
-    """Give a task its ending: what it returns is the exit status, and what goes wrong is said once, here."""
+def command(shared: Options | None = None, /, **helps: str) -> Callable[[Body], "Task[Callable[..., None]]"]:
+    """Make a task of a function: `helps` explain its own parameters, its `**options` are those that are `shared`."""
+    options = shared or {}
+
+    def make(body: Body) -> "Task[Callable[..., None]]":
+        run = ended(body)
+        run.__signature__ = with_options(signature(body), options)  # type: ignore[attr-defined]
+        texts = {name: one.help for name, one in options.items()}
+        return Task(run, auto_shortflags=False, help={**texts, **helps})
+
+    return make
+
+
+def with_options(own: Signature, shared: Options) -> Signature:
+    """A signature with these options, each by its name, in place of `**options`."""
+    kept = [one for one in own.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    added = (Parameter(name, Parameter.KEYWORD_ONLY, default=one.default) for name, one in shared.items())
+    return own.replace(parameters=[*kept, *added])
+
+
+def ended(body: Body) -> Callable[..., None]:
+    """A task's body with its ending: what it returns is the exit status, and what goes wrong is said once, here."""
 
     @functools.wraps(body)
     def run(*words: Any, **options: Any) -> None:

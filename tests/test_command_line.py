@@ -93,12 +93,10 @@ def play(body: str) -> "subprocess.CompletedProcess[str]":
     """Run the body as a task's, in a process of its own."""
     script = f"""
 from invoke.collection import Collection
-from invoke.tasks import task
 from build.errors import *
 from commandline import Kiln, command
 
-@task
-@command
+@command()
 def play(c, json=False):
     {body}
 
