@@ -11,22 +11,12 @@ KEYS = {
     "9": "BF18AC2876178908D6E71267D36CB86CB86B3716",
     "10": "EE6DB7B98F5BF5EDD9DA0DE5DEE5C11CC2A1E572",
 }
+SOURCE = "inferred: AlmaLinux's build system signs each repomd.xml (AlmaLinux/albs-web-server pull 131)"
 
 
 def repositories(release: str) -> tuple[Repository, ...]:
     """The repositories of the release's newest minor version. 10 is for processors of x86-64-v3 on."""
-    return tuple(
-        Repository(
-            name=name.lower(),
-            url=f"{HOST}/{release}/{name}/{{arch}}/os",
-            path=f"{release}/{name}/{{arch}}/os",
-            keyring=f"{enterprise.KEYS}/alma/RPM-GPG-KEY-AlmaLinux-{release}",
-            keys=(KEYS[release],),
-            signed_metadata=True,
-            source="inferred: AlmaLinux's build system signs each repomd.xml (AlmaLinux/albs-web-server pull 131)",
-        )
-        for name in ("BaseOS", "AppStream", "extras")
-    )
+    return enterprise.rebuilt(release, HOST, "alma/RPM-GPG-KEY-AlmaLinux", KEYS[release], SOURCE)
 
 
 WITHHELD = enterprise.WITHHELD

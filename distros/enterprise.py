@@ -280,6 +280,26 @@ def grub(vendor: str, arch: str) -> Grub:
     )
 
 
+def rebuilt(release: str, host: str, keyring: str, key: str, source: str) -> tuple[Repository, ...]:
+    """The repositories of a release's newest minor version, where a rebuild of RHEL publishes them below `host`.
+
+    `keyring` is a file below KEYS without -RELEASE at its end, `key` the fingerprint that signs packages and metadata,
+    `source` where it was learned that the metadata is signed.
+    """
+    return tuple(
+        Repository(
+            name=name.lower(),
+            url=f"{host}/{release}/{name}/{{arch}}/os",
+            path=f"{release}/{name}/{{arch}}/os",
+            keyring=f"{KEYS}/{keyring}-{release}",
+            keys=(key,),
+            signed_metadata=True,
+            source=source,
+        )
+        for name in ("BaseOS", "AppStream", "extras")
+    )
+
+
 def recipes(distribution: Distribution) -> tuple[Recipe, ...]:
     """Every release and architecture of a distribution of the family."""
     return tuple(_recipe(distribution, release, arch) for release in distribution.ends for arch in BOOT_PACKAGES)

@@ -11,22 +11,12 @@ KEYS = {
     "9": "21CB256AE16FC54C6E652949702D426D350D275D",
     "10": "FC226859C0860BF0DDB95B085B106C736FEDFC85",
 }
+SOURCE = "inferred: Rocky's build system signs each repomd.xml (rocky-linux/peridot issue 77)"
 
 
 def repositories(release: str) -> tuple[Repository, ...]:
     """The repositories of the release's newest minor version. 10 is for processors of x86-64-v3 on."""
-    return tuple(
-        Repository(
-            name=name.lower(),
-            url=f"{HOST}/{release}/{name}/{{arch}}/os",
-            path=f"{release}/{name}/{{arch}}/os",
-            keyring=f"{enterprise.KEYS}/rocky/RPM-GPG-KEY-Rocky-{release}",
-            keys=(KEYS[release],),
-            signed_metadata=True,
-            source="inferred: Rocky's build system signs each repomd.xml (rocky-linux/peridot issue 77)",
-        )
-        for name in ("BaseOS", "AppStream", "extras")
-    )
+    return enterprise.rebuilt(release, HOST, "rocky/RPM-GPG-KEY-Rocky", KEYS[release], SOURCE)
 
 
 WITHHELD = enterprise.WITHHELD
