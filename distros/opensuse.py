@@ -9,15 +9,9 @@ HOST = "https://download.opensuse.org"
 SOURCE = "zypper refuses unsigned metadata; the key is published as repomd.xml.key"
 KEY = "AD485664E901B867051AB15F35A2F86E29B700A4"
 BACKPORTS_KEY = "BF3F9A67D3A2FF98A73F5E07488C583D287A0027"
-SLES_KEY = "1C59D66FCD52563A16933DBCFEC28EAF09D9EA69"
 KEYRING = f"{suse.KEYS}/opensuse/RPM-GPG-KEY-openSUSE-2022"
-LEAP_KEYRING = ":".join(
-    (
-        KEYRING,
-        f"{suse.KEYS}/opensuse/RPM-GPG-KEY-openSUSE-16-Backports",
-        f"{suse.KEYS}/suse/RPM-GPG-KEY-SuSE-ALP-Main",
-    )
-)
+LEAP_KEYRING = f"{KEYRING}:{suse.KEYS}/opensuse/RPM-GPG-KEY-openSUSE-16-Backports:{suse.KEYRING_16}"
+PACKAGES = ("NetworkManager-branding-openSUSE", "openSUSE-build-key")
 PORTS = {"x86_64": "", "aarch64": "ports/aarch64/"}
 
 
@@ -30,7 +24,7 @@ def leap_repositories() -> tuple[Repository, ...]:
             HOST,
             "distribution/leap/16.0/repo/oss/{arch}",
             LEAP_KEYRING,
-            (KEY, BACKPORTS_KEY, SLES_KEY),
+            (KEY, BACKPORTS_KEY, suse.KEY_16),
             SOURCE,
             sha1=True,
         ),
@@ -45,64 +39,32 @@ def tumbleweed_repositories(arch: str) -> tuple[Repository, ...]:
 
 def leap(arch: str) -> Recipe:
     """Leap 16.0: NetworkManager, and SELinux enforcing, as SLES 16 has them."""
-    return Recipe(
-        distro="opensuse",
-        release="16.0",
-        codename="leap-16.0",
-        title="openSUSE Leap 16.0",
-        family="zypper",
-        arch=arch,
+    newest = suse.recipe(
+        "opensuse",
+        "16.0",
+        "openSUSE Leap 16.0",
+        arch,
         default=True,
         end_of_support="2027-10-31",
-        os_ids=("opensuse-leap",),
         archives=leap_repositories(),
-        packages=(
-            *suse.PACKAGES,
-            *suse.PACKAGES_16,
-            *("NetworkManager-branding-openSUSE", "openSUSE-build-key", "Leap-release", "openSUSE-repos-Leap"),
-        ),
-        kernels={"": suse.DEFAULT_KERNEL},
-        boot_packages=suse.BOOT_PACKAGES[arch],
-        early_files=suse.EARLY_FILES,
-        files=(*suse.FILES, *suse.FILES_16),
-        provisioning=suse.provisioning("NetworkManager.service"),
-        specialized=suse.SPECIALIZED,
-        services=("NetworkManager.service", *suse.SERVICES),
-        cmdline=(*suse.CONSOLES[arch], *suse.COMMON_CMDLINE, *suse.ONLY_X86[arch], *suse.CMDLINE_16),
-        grub_defaults=suse.GRUB_DEFAULTS,
-        grub=suse.grub("opensuse", arch),
-        initramfs=suse.initramfs(arch),
-        ext4_features=suse.EXT4_FEATURES,
-        admin_groups=suse.ADMIN_GROUPS,
-        selinux="targeted",
-        rpm=suse.rpm("16.0"),
+        packages=(*PACKAGES, "Leap-release", "openSUSE-repos-Leap"),
     )
+    return replace(newest, codename="leap-16.0", os_ids=("opensuse-leap",))
 
 
 def tumbleweed(arch: str) -> Recipe:
     """Tumbleweed has no releases and no end; a build takes the snapshot of its day."""
-    stable = leap(arch)
-    return replace(
-        stable,
-        release="tumbleweed",
-        codename="",
-        title="openSUSE Tumbleweed",
+    newest = suse.recipe(
+        "opensuse",
+        "tumbleweed",
+        "openSUSE Tumbleweed",
+        arch,
         default=False,
         end_of_support="",
-        os_ids=("opensuse-tumbleweed",),
         archives=tumbleweed_repositories(arch),
-        packages=(
-            *suse.PACKAGES,
-            *suse.PACKAGES_16,
-            *(
-                "NetworkManager-branding-openSUSE",
-                "openSUSE-build-key",
-                "openSUSE-release",
-                "openSUSE-repos-Tumbleweed",
-            ),
-        ),
-        rpm=suse.rpm("tumbleweed"),
+        packages=(*PACKAGES, "openSUSE-release", "openSUSE-repos-Tumbleweed"),
     )
+    return replace(newest, os_ids=("opensuse-tumbleweed",))
 
 
 RECIPES = tuple(make(arch) for make in (leap, tumbleweed) for arch in suse.BOOT_PACKAGES)

@@ -4,6 +4,8 @@ An image made here is to be uploaded as one that brings its own subscription (li
 service inside Azure is for Marketplace images.
 """
 
+from dataclasses import replace
+
 from distros import suse
 from distros.recipe import Kernel, Recipe, Repository
 
@@ -12,9 +14,7 @@ SOURCE = "zypper refuses unsigned metadata of SUSE's own repositories; the paths
 
 KEY_15 = "7F009157B127B994D5CFBE76F74F09BC3FA1D6CE"
 KEY_15_OLD = "FEAB502539D846DB2C0961CA70AF9E8139DB7C82"
-KEY_16 = "1C59D66FCD52563A16933DBCFEC28EAF09D9EA69"
 KEYRING_15 = f"{suse.KEYS}/suse/RPM-GPG-KEY-SuSE-SLE-Main-2023:{suse.KEYS}/suse/RPM-GPG-KEY-SuSE-SLE-15"
-KEYRING_16 = f"{suse.KEYS}/suse/RPM-GPG-KEY-SuSE-ALP-Main"
 
 MODULES_15 = (
     *("SLE-Product-SLES", "SLE-Module-Basesystem", "SLE-Module-Server-Applications"),
@@ -45,7 +45,8 @@ def repositories_15() -> tuple[Repository, ...]:
 def repositories_16() -> tuple[Repository, ...]:
     """One repository, where the updates come to as well."""
     path = "SUSE/Products/SLE-Product-SLES/16.0/{arch}/product"
-    return (suse.repository("SLES-16.0", HOST, path, KEYRING_16, (KEY_16,), SOURCE, sha1=True, access="scc"),)
+    keys = (suse.KEY_16,)
+    return (suse.repository("SLES-16.0", HOST, path, suse.KEYRING_16, keys, SOURCE, sha1=True, access="scc"),)
 
 
 KERNELS = {
@@ -55,15 +56,31 @@ KERNELS = {
 """SUSE's own images with a subscription of Azure's have kernel-azure, the others and aarch64 the default one."""
 
 
+SUBSCRIBER = ("suseconnect-ng", "suse-build-key", "python3-azuremetadata")
+
+
+def sles_16(arch: str) -> Recipe:
+    """16, whose updates come to the same repository."""
+    newest = suse.recipe(
+        "sles",
+        "16.0",
+        "SUSE Linux Enterprise Server 16.0",
+        arch,
+        default=True,
+        end_of_support="2027-11-30",
+        archives=repositories_16(),
+        packages=("NetworkManager-branding-SLE", "SLES-release", *SUBSCRIBER),
+    )
+    return replace(newest, kernels=KERNELS[arch])
+
+
 def sles_15(arch: str) -> Recipe:
     """The last service pack of 15: wicked, no SELinux, and an rpm of its own for the database that SUSE uses."""
-    return Recipe(
-        distro="sles",
+    return replace(
+        sles_16(arch),
         release="15.7",
         codename="15-SP7",
         title="SUSE Linux Enterprise Server 15 SP7",
-        family="zypper",
-        arch=arch,
         default=False,
         end_of_support="2031-07-31",
         archives=repositories_15(),
@@ -71,63 +88,14 @@ def sles_15(arch: str) -> Recipe:
             *suse.PACKAGES,
             *("rpm-ndb", "wicked", "wicked-service", "sysconfig", "sysconfig-netconfig", "perl-Bootloader"),
             *("sles-release", "sle-module-basesystem-release", "sle-module-public-cloud-release"),
-            *("sle-module-server-applications-release", "suseconnect-ng", "suse-build-key", "python3-azuremetadata"),
+            *("sle-module-server-applications-release", *SUBSCRIBER),
         ),
-        kernels=KERNELS[arch],
-        boot_packages=suse.BOOT_PACKAGES[arch],
-        early_files=suse.EARLY_FILES,
         files=(*suse.FILES, *suse.WICKED),
         provisioning=suse.provisioning("wicked.service"),
-        specialized=suse.SPECIALIZED,
         services=("wicked.service", *suse.SERVICES),
-        cmdline=(*suse.CONSOLES[arch], *suse.COMMON_CMDLINE, *suse.ONLY_X86[arch]),
-        grub_defaults=suse.GRUB_DEFAULTS,
-        grub=suse.grub("sles", arch),
-        initramfs=suse.initramfs(arch),
-        ext4_features=suse.EXT4_FEATURES,
-        admin_groups=suse.ADMIN_GROUPS,
+        cmdline=suse.CMDLINES[arch],
+        selinux="",
         rpm=suse.rpm("15.7"),
-    )
-
-
-def sles_16(arch: str) -> Recipe:
-    """16: NetworkManager, and SELinux enforcing."""
-    return Recipe(
-        distro="sles",
-        release="16.0",
-        codename="",
-        title="SUSE Linux Enterprise Server 16.0",
-        family="zypper",
-        arch=arch,
-        default=True,
-        end_of_support="2027-11-30",
-        archives=repositories_16(),
-        packages=(
-            *suse.PACKAGES,
-            *suse.PACKAGES_16,
-            *(
-                "NetworkManager-branding-SLE",
-                "SLES-release",
-                "suseconnect-ng",
-                "suse-build-key",
-                "python3-azuremetadata",
-            ),
-        ),
-        kernels=KERNELS[arch],
-        boot_packages=suse.BOOT_PACKAGES[arch],
-        early_files=suse.EARLY_FILES,
-        files=(*suse.FILES, *suse.FILES_16),
-        provisioning=suse.provisioning("NetworkManager.service"),
-        specialized=suse.SPECIALIZED,
-        services=("NetworkManager.service", *suse.SERVICES),
-        cmdline=(*suse.CONSOLES[arch], *suse.COMMON_CMDLINE, *suse.ONLY_X86[arch], *suse.CMDLINE_16),
-        grub_defaults=suse.GRUB_DEFAULTS,
-        grub=suse.grub("sles", arch),
-        initramfs=suse.initramfs(arch),
-        ext4_features=suse.EXT4_FEATURES,
-        admin_groups=suse.ADMIN_GROUPS,
-        selinux="targeted",
-        rpm=suse.rpm("16.0"),
     )
 
 

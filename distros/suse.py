@@ -7,9 +7,13 @@ have btrfs with snapshots: the disk is written without a kernel that could mount
 from collections.abc import Mapping
 
 from distros import azure, enterprise
-from distros.recipe import Grub, Initramfs, Kernel, Provisioning, Repository, Rpm, TextFile
+from distros.recipe import Grub, Initramfs, Kernel, Provisioning, Recipe, Repository, Rpm, TextFile
 
 KEYS = enterprise.KEYS
+
+KEY_16 = "1C59D66FCD52563A16933DBCFEC28EAF09D9EA69"
+"""SUSE's own since 16, in SLES and in what Leap shares with it. It is bound by SHA-1."""
+KEYRING_16 = f"{KEYS}/suse/RPM-GPG-KEY-SuSE-ALP-Main"
 
 DRACUT = enterprise.DRACUT
 
@@ -38,19 +42,6 @@ SUSE_BTRFS_SNAPSHOT_BOOTING=false
 """,
 )
 
-CONSOLES = {
-    # The last console is /dev/console, where systemd and cloud-init write.
-    "x86_64": ("console=tty1", "console=ttyS0,115200n8", "earlyprintk=ttyS0,115200"),
-    "aarch64": (
-        *("console=tty1", "console=ttyAMA0", "earlycon=pl011,0xeffec000"),
-        # Azure's ACPI tables announce a PMU that is not there.
-        "initcall_blacklist=arm_pmu_acpi_init",
-    ),
-}
-
-ONLY_X86 = {"x86_64": ("dis_ucode_ldr",), "aarch64": ()}
-"""The host has loaded the processor's microcode."""
-
 COMMON_CMDLINE = (
     # The configuration of the network names eth0.
     "net.ifnames=0",
@@ -58,6 +49,19 @@ COMMON_CMDLINE = (
     # A remote disk may be away for longer than the default 30 s while Azure moves it.
     "nvme_core.io_timeout=240",
 )
+CMDLINES = {
+    # The last console is /dev/console, where systemd and cloud-init write.
+    "x86_64": (
+        *("console=tty1", "console=ttyS0,115200n8", "earlyprintk=ttyS0,115200", *COMMON_CMDLINE),
+        # The host has loaded the processor's microcode.
+        "dis_ucode_ldr",
+    ),
+    "aarch64": (
+        *("console=tty1", "console=ttyAMA0", "earlycon=pl011,0xeffec000"),
+        # Azure's ACPI tables announce a PMU that is not there.
+        *("initcall_blacklist=arm_pmu_acpi_init", *COMMON_CMDLINE),
+    ),
+}
 SELINUX_CMDLINE = ("security=selinux", "selinux=1")
 
 BLACKLIST = TextFile(
@@ -233,4 +237,45 @@ def repository(
     """A repository of SUSE's: zypper insists on signed metadata, so every one of them has it."""
     return Repository(
         name, f"{host}/{path}", path, keyring, keys, signed_metadata=True, source=source, sha1_key=sha1, access=access
+    )
+
+
+def recipe(
+    distro: str,
+    release: str,
+    title: str,
+    arch: str,
+    *,
+    default: bool,
+    end_of_support: str,
+    archives: tuple[Repository, ...],
+    packages: tuple[str, ...],
+) -> Recipe:
+    """A release since 16: NetworkManager, and SELinux enforcing. `packages` are those that it alone has."""
+    return Recipe(
+        distro=distro,
+        release=release,
+        codename="",
+        title=title,
+        family="zypper",
+        arch=arch,
+        default=default,
+        end_of_support=end_of_support,
+        archives=archives,
+        packages=(*PACKAGES, *PACKAGES_16, *packages),
+        kernels={"": DEFAULT_KERNEL},
+        boot_packages=BOOT_PACKAGES[arch],
+        early_files=EARLY_FILES,
+        files=(*FILES, *FILES_16),
+        provisioning=provisioning("NetworkManager.service"),
+        specialized=SPECIALIZED,
+        services=("NetworkManager.service", *SERVICES),
+        cmdline=(*CMDLINES[arch], *CMDLINE_16),
+        grub_defaults=GRUB_DEFAULTS,
+        grub=grub(distro, arch),
+        initramfs=initramfs(arch),
+        ext4_features=EXT4_FEATURES,
+        admin_groups=ADMIN_GROUPS,
+        selinux="targeted",
+        rpm=rpm(release),
     )
