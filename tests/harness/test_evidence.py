@@ -55,6 +55,29 @@ def test_asks_all_at_once_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest.
     assert (done.stderr, list(tmp_path.iterdir())) == ("", [])
 
 
+def test_asks_what_no_longer_changes_while_the_boot_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {
+        "state": "until test -s $kept/kernel; do sleep 0.01; done; echo done",
+        "kernel": "echo 6.1",
+        "hosts": "cat $kept/state",
+        "uptime": "echo 9",
+    }
+    monkeypatch.setattr(evidence, "QUESTIONS", asked)
+    words = ["sh", "-c", script().replace("/run/", f"{tmp_path}/")]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60)
+    assert parse(done.stdout) == {"state": "done", "kernel": "6.1", "hosts": "done", "uptime": "9"}
+
+
+@pytest.mark.parametrize(("state", "log"), [("running", ""), ("degraded", "log of one.service")])
+def test_reads_the_logs_of_units_where_some_failed(tmp_path: Path, state: str, log: str) -> None:
+    (tmp_path / "state").write_text(f"{state}\n")
+    for name, text in {"systemctl": "echo one.service loaded failed", "journalctl": 'echo "log of $8"'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    words = ["sh", "-c", f"kept={tmp_path}; PATH={tmp_path}:$PATH; {QUESTIONS['failed-log']}"]
+    assert subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip() == log
+
+
 def test_leaves_out_the_dots_of_a_cloud_init_that_waits(tmp_path: Path) -> None:
     waiting = tmp_path / "cloud-init"
     waiting.write_text("#!/bin/sh\nprintf '...'\nprintf 'status: done\\nextended_status: done\\n'\n")
