@@ -372,7 +372,8 @@ def test_writes_an_example_that_is_valid_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_shows_every_key_in_its_example() -> None:
-    from build.spec.schema import SPEC_KEYS, Kind, ListOf, Table
+    from build.spec.kinds import Kind, ListOf, Table
+    from build.spec.schema import SPEC_KEYS
 
     def keys(kind: Kind) -> set[str]:
         inner = kind.kind if isinstance(kind, ListOf) else kind

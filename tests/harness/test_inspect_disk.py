@@ -1,0 +1,116 @@
+"""Defects planted on a disk: each is caught by its own checks and by no other, whatever form the disk has."""
+
+import struct
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from build.command import find
+from build.vhd import Footer
+from harness.inspect import inspect
+from tests.harness import images
+from tests.harness.images import ROOT
+from tests.harness.planted import (
+    MIB,
+    Change,
+    cut,
+    evidence,
+    failed,
+    footer,
+    gpt,
+    in_root,
+    on_esp,
+    patch,
+    replace_in_fstab,
+    seed_on_esp,
+    shorter,
+)
+
+S = images.SECTORS
+BIOS, ESP = (14, images.BIOS_BOOT, 1 * S, 1 * S), (15, images.ESP, 2 * S, 4 * S)
+LINUX = (1, images.LINUX_ROOT, 6 * S, 17 * S)
+SWAP = "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"
+OTHER = str(uuid.uuid4())
+DISK_DEFECTS: list[tuple[str, set[str], Change]] = [
+    ("no footer", {"vhd.fixed"}, lambda disk: cut(disk, images.SIZE)),
+    ("type 7", {"vhd.type"}, footer(disk_type=7)),
+    ("length", {"vhd.length", "part.table"}, shorter),
+    ("cookie", {"vhd.cookie"}, patch(-512, b"conectiy")),
+    ("checksum", {"vhd.checksum"}, patch(-400, b"\1")),
+    ("geometry", {"vhd.geometry"}, footer(creator=b"vpc ", geometry=(47, 16, 63))),
+    ("backup header", {"part.table"}, patch(images.SIZE - 512 + 30, b"\xff")),
+    ("first MiB", {"part.first-mib", "part.align"}, gpt((2, OTHER, 64, 64), BIOS, ESP, LINUX)),
+    ("align", {"part.align"}, gpt((14, images.BIOS_BOOT, S, S - 1), (16, OTHER, 2 * S - 1, 1), ESP, LINUX)),
+    ("root last", {"part.root-last"}, gpt(BIOS, ESP, LINUX, (3, OTHER, 23 * S, 8))),
+    ("swap", {"swap.none-on-os-disk", "part.root-last"}, gpt(BIOS, ESP, LINUX, (3, SWAP, 23 * S, 8))),
+    ("no boot code", {"grub.bios-code"}, patch(0, bytes(440))),
+    ("boot code elsewhere", {"grub.bios-code"}, patch(0x5C, struct.pack("<Q", 5))),
+    ("no core", {"grub.bios-code"}, patch(MIB, bytes(512 * 9))),
+    ("block list", {"grub.bios-code"}, patch(MIB + 0x1F4, struct.pack("<Q", 2))),
+    ("core too long", {"grub.bios-code"}, patch(MIB + 0x1FC, struct.pack("<H", 4000))),
+    ("core cut", {"grub.bios-code"}, patch(MIB + 512, bytes(512 * 8))),
+    ("no fallback", {"efi.fallback"}, on_esp("mdel", "::EFI/BOOT/BOOTX64.EFI")),
+    ("no stub", {"efi.cfg-path"}, on_esp("mdel", "::EFI/debian/grub.cfg")),
+    (
+        "stub elsewhere",
+        {"efi.cfg-path"},
+        on_esp("mcopy", "-o", "PIECE", "::EFI/debian/grub.cfg", content=images.STUB.replace(ROOT, OTHER)),
+    ),
+    (
+        "stub to nothing",
+        {"efi.cfg-path"},
+        on_esp("mcopy", "-o", "PIECE", "::EFI/debian/grub.cfg", content=images.STUB.replace("/boot/grub", "/boot/g")),
+    ),
+    ("no menu", {"grub.menu"}, in_root("rm /boot/grub/grub.cfg")),
+    ("fstab root", {"fstab.root-match", "fstab.verify"}, replace_in_fstab(f"UUID={OTHER} / ext4 defaults 0 1\n")),
+    ("fstab missing disk", {"fstab.verify"}, replace_in_fstab(f"{images.FSTAB}UUID={OTHER} /data ext4 defaults 0 1\n")),
+    ("fstab cdrom", {"fstab.verify"}, replace_in_fstab(f"{images.FSTAB}/dev/cdrom /media/c udf noauto 0 0\n")),
+    ("fstab swap", {"swap.none-on-os-disk"}, replace_in_fstab(f"{images.FSTAB}/dev/mapper/s none swap sw 0 0\n")),
+    ("unreadable root", {"inspect.root"}, patch(6 * MIB + 1024, bytes(1024))),
+    ("seed on ESP", {"clean.esp-random-seed"}, seed_on_esp),
+]
+
+
+@pytest.mark.parametrize(("ids", "change"), [row[1:] for row in DISK_DEFECTS], ids=[row[0] for row in DISK_DEFECTS])
+def test_catches_a_damaged_disk(disk: Path, ids: set[str], change: Change) -> None:
+    change(disk)
+    assert failed(inspect(disk)) == ids
+
+
+def test_says_which_alignment_is_wrong(disk: Path) -> None:
+    cut(disk, images.SIZE)
+    with disk.open("ab") as file:
+        file.write(bytes(4096) + bytes(Footer(images.SIZE + 4096, uuid.UUID(ROOT), 1700000000)))
+    report = inspect(disk)
+    assert {"vhd.align", "part.table"} == failed(report)
+    assert "4096 over a whole MiB" in evidence(report)
+
+
+@pytest.mark.parametrize("form", ["vpc", "qcow2", "vhdx"])
+def test_judges_what_other_formats_hold(disk: Path, tmp_path: Path, form: str) -> None:
+    other = tmp_path / f"disk.{form}"
+    cut(disk, images.SIZE)
+    options = ["-o", "force_size=on"] if form == "vpc" else []
+    command = [find("qemu-img"), "convert", "-f", "raw", "-O", form, *options, disk, other]
+    subprocess.run(command, check=True)
+    assert failed(inspect(other)) == {"vhd.fixed"}
+
+
+def test_says_of_a_differencing_disk_only_what_its_container_tells(disk: Path) -> None:
+    footer(disk_type=4, data_offset=512)(disk)
+    report = inspect(disk)
+    assert failed(report) == {"vhd.fixed", "inspect.disk"}
+    assert "nothing without its parent" in evidence(report)
+
+
+def test_finds_a_footer_over_nothing(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.vhd"
+    with empty.open("wb") as file:
+        file.truncate(images.SIZE)
+        file.seek(0, 2)
+        file.write(bytes(Footer.build(images.SIZE, uuid.UUID(ROOT), 1700000000)))
+    report = inspect(empty)
+    assert {"part.table", "inspect.root"} <= failed(report)
+    assert not report.passed

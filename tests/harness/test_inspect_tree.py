@@ -1,0 +1,143 @@
+"""Defects planted in an image's files: each is caught by its own check and by no other."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.inspect import inspect
+from tests.harness import images
+from tests.harness.images import VERSION, put
+from tests.harness.planted import Change, add, cmdline, failed, link, ramdisk, remove, swap, write
+
+WANTS = "etc/systemd/system/multi-user.target.wants"
+
+
+def _old_agent(root: Path) -> None:
+    swap("var/lib/dpkg/status", "2.13.1.1-1", "2.2.40-1")(root)
+    add("etc/waagent.conf", "AutoUpdate.Enabled=n\n")(root)
+
+
+def _enable(root: Path, unit: str) -> None:
+    put(root, f"usr/lib/systemd/system/{unit}")
+    link(f"{WANTS}/{unit}", f"/usr/lib/systemd/system/{unit}")(root)
+
+
+ALICE = "alice:x:1000:1000::/home/alice:/bin/bash\n"
+DEFECTS: list[tuple[str, Change]] = [
+    ("acct.azure-ready", remove("usr/sbin/useradd")),
+    ("acct.no-keys", write("root/.ssh/authorized_keys", "ssh-ed25519 AAAA me\n")),
+    ("acct.no-keys", write("root/.ssh/id_ed25519")),
+    ("acct.no-password", swap("etc/shadow", "sshd:!", "sshd:$6$salt$hash")),
+    ("acct.no-password", swap("etc/shadow", "sshd:!", "sshd:")),
+    ("acct.no-users", add("etc/passwd", ALICE)),
+    ("acct.no-users", write("home/bob/notes")),
+    ("acct.no-users", write("etc/sudoers.d/90-cloud-init-users", "alice ALL=(ALL) NOPASSWD:ALL\n")),
+    ("acct.root-locked", swap("etc/shadow", "root:!*", "root:$y$hash")),
+    ("acct.root-locked", swap("etc/shadow", "root:!*", "root:")),
+    ("agent.auto-detect", remove(f"{WANTS}/cloud-init-local.service")),
+    ("agent.autoupdate", add("etc/waagent.conf", "AutoUpdate.Enabled=n\n")),
+    ("agent.bool-syntax", add("etc/waagent.conf", "Logs.Verbose=no\n")),
+    ("agent.bool-syntax", add("etc/waagent.conf", "  Logs.Verbose=n\n")),
+    ("agent.extensions", add("etc/waagent.conf", "Extensions.Enabled=n\n")),
+    ("agent.legacy-keys", add("etc/waagent.conf", "Provisioning.UseCloudInit=y\n")),
+    ("agent.present", remove(f"{WANTS}/walinuxagent.service")),
+    ("agent.provisioner", swap("etc/waagent.conf", "Agent=auto", "Agent=waagent")),
+    ("agent.scsi-timeout", swap("etc/waagent.conf", "Timeout=300", "Timeout=30")),
+    ("agent.version", _old_agent),
+    ("ci.datasource", write("etc/cloud/cloud.cfg.d/99-more.cfg", "datasource_list: [ NoCloud, Azure ]\n")),
+    ("ci.datasource", write("etc/cloud/cloud.cfg.d/99-more.cfg", "datasource_list:\n  - Ec2\n  - None\n")),
+    ("ci.datasource", remove("etc/cloud/cloud.cfg.d/91-azure_datasource.cfg")),
+    ("ci.enabled", remove(f"{WANTS}/cloud-final.service")),
+    ("ci.enabled", cmdline("cloud-init=disabled")),
+    ("ci.installer-leftovers", write("etc/cloud/cloud.cfg.d/99-installer.cfg")),
+    ("ci.kvp", swap("etc/cloud/cloud.cfg.d/10-azure-kvp.cfg", "reporting", "Reporting")),
+    ("ci.logging", remove("etc/cloud/cloud.cfg.d/05_logging.cfg")),
+    ("ci.users", write("etc/cloud/cloud.cfg.d/99-more.cfg", "ssh_deletekeys: false\n")),
+    ("ci.yaml", write("etc/cloud/cloud.cfg.d/99-more.cfg", "users:\n\t- bob\n")),
+    ("clean.agent-lib", write("var/lib/waagent/ovf-env.xml")),
+    ("clean.agent-lib", write("var/lib/waagent/provisioned")),
+    ("clean.agent-log", write("var/log/waagent.log")),
+    ("clean.ci-generated", write("etc/netplan/50-cloud-init.yaml", "network: {}\n")),
+    ("clean.ci-state", write("var/lib/cloud/instances/1/obj.pkl")),
+    ("clean.ci-state", link("var/lib/cloud/instance", "/var/lib/cloud/instances/1")),
+    ("clean.dhcp", write("var/lib/dhcp/dhclient.eth0.leases")),
+    ("clean.history", write("root/.bash_history", "mysql -psecret\n")),
+    ("clean.hostkeys", write("etc/ssh/ssh_host_rsa_key")),
+    ("clean.hosts", add("etc/hosts", "10.1.2.3 builder\n")),
+    ("clean.initiator", write("etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.1993-08.org.debian:01:abc\n")),
+    ("clean.logs", write("var/log/wtmp")),
+    ("clean.machine-id", write("etc/machine-id", "0123456789abcdef0123456789abcdef\n")),
+    ("clean.machine-id", remove("etc/machine-id")),
+    ("clean.machine-id", write("var/lib/dbus/machine-id")),
+    ("clean.nm", write("var/lib/NetworkManager/secret_key")),
+    ("clean.pkg-cache", write("var/cache/apt/archives/sl_5_amd64.deb")),
+    ("clean.random-seed", write("var/lib/systemd/random-seed")),
+    ("clean.resolv", write("etc/resolv.conf", "nameserver 10.0.2.3\n")),
+    ("clean.secrets", write("etc/apt/apt.conf.d/01proxy", 'Acquire::http::Proxy "http://cache:3142";\n')),
+    ("clean.tmp", write("tmp/left-over")),
+    ("cmdline.earlyprintk", cmdline("", "earlyprintk=ttyS0")),
+    ("cmdline.forbidden", cmdline("libata.atapi_enabled=0")),
+    ("cmdline.no-quiet", cmdline("quiet")),
+    ("cmdline.nvme-timeout", cmdline("", "nvme_core.io_timeout=240")),
+    ("cmdline.root-uuid", cmdline("root=/dev/sda1")),
+    ("cmdline.rootdelay", cmdline("rootdelay=300")),
+    ("console.getty", link("etc/systemd/system/serial-getty@ttyS0.service", "/dev/null")),
+    ("console.kernel-conf", swap(f"boot/config-{VERSION}", "SERIAL_8250=y", "SERIAL_8250=m")),
+    ("fstab.persistent", add("etc/fstab", "/dev/sdb1 /data ext4 nofail 0 2\n")),
+    ("growpart", remove("usr/bin/growpart")),
+    ("grub.kernel", swap("boot/grub/grub.cfg", f"initrd.img-{VERSION}", "initrd.img-gone")),
+    ("grub.serial", swap("boot/grub/grub.cfg", " serial console", " console")),
+    ("grub.timeout", swap("boot/grub/grub.cfg", "timeout=1", "timeout=0")),
+    ("initrd.exists", swap("boot/grub/grub.cfg", f"\tinitrd\t/boot/initrd.img-{VERSION}\n", "")),
+    ("initrd.hyperv", ramdisk(images.MODULES.replace("hv_storvsc", ""))),
+    ("initrd.nvme", ramdisk(images.MODULES.replace("nvme-core", ""))),
+    ("kernel.essential", swap(f"boot/config-{VERSION}", "CIFS=m", "CIFS=n")),
+    ("kernel.floppy", add(f"usr/lib/modules/{VERSION}/modules.dep", "kernel/drivers/block/floppy.ko:\n")),
+    ("kernel.fs-iso9660", swap(f"usr/lib/modules/{VERSION}/modules.dep", "isofs", "other")),
+    ("kernel.fs-udf", swap(f"usr/lib/modules/{VERSION}/modules.dep", "udf", "other")),
+    ("kernel.fs-vfat", swap(f"usr/lib/modules/{VERSION}/modules.dep", "vfat", "other")),
+    ("kernel.hyperv", swap(f"boot/config-{VERSION}", "HYPERV_UTILS=m", "HYPERV_UTILS=n")),
+    ("kernel.hyperv-modules", swap(f"usr/lib/modules/{VERSION}/modules.dep", "hv_utils", "other")),
+    ("kernel.mana", swap(f"usr/lib/modules/{VERSION}/modules.dep", "mana", "other")),
+    ("kernel.mlx", swap(f"usr/lib/modules/{VERSION}/modules.dep", "mlx5_core", "other")),
+    ("kernel.no-hv-blacklist", write("etc/modprobe.d/cis.conf", "install udf /bin/true\n")),
+    ("kernel.no-hv-blacklist", cmdline("module_blacklist=hv_netvsc")),
+    ("kernel.pci-hyperv", swap(f"usr/lib/modules/{VERSION}/modules.dep", "pci-hyperv", "other")),
+    ("net.dhcp", remove(f"{WANTS}/systemd-networkd.service")),
+    ("net.dhcp-timeout", write("etc/dhcp/dhclient.conf", "timeout 60;\n")),
+    ("net.hostname", write("etc/hostname", "builder\n")),
+    ("net.no-static", write("etc/systemd/network/10-lan.network", "[Network]\nAddress=10.0.0.9/24\n")),
+    ("net.no-static", write("etc/netplan/01.yaml", "network:\n  ethernets:\n    eth0:\n      macaddress: 00:15\n")),
+    ("net.preserve-hostname", write("etc/cloud/cloud.cfg", "preserve_hostname: true\n")),
+    ("pkg.hyperv-daemons", swap("var/lib/dpkg/status", "hyperv-daemons", "other")),
+    ("pkg.omi", add("var/lib/dpkg/status", "\nPackage: omi\nStatus: install ok installed\nVersion: 1.6.8.0\n")),
+    ("pkg.python-openssl", remove("usr/bin/openssl")),
+    ("repo.sources", write("etc/apt/sources.list", "deb http://10.0.0.1/debian trixie main\n")),
+    ("resdisk.single-owner", swap("etc/waagent.conf", "Format=n", "Format=y")),
+    ("agent.resource", swap("etc/waagent.conf", "Format=n", "Format=y\nResourceDisk.Filesystem=xfs")),
+    ("ssh.alive", remove("etc/ssh/sshd_config.d/50-azure.conf")),
+    ("ssh.alive", write("etc/ssh/sshd_config.d/10-first.conf", "ClientAliveInterval 5m\n")),
+    ("ssh.enabled", remove(f"{WANTS}/ssh.service")),
+    ("ssh.root", add("etc/ssh/sshd_config", "PermitRootLogin yes\n")),
+    ("sudo.targetpw", add("etc/sudoers", "Defaults targetpw\n")),
+    ("time.chrony-ptp", write("etc/chrony/chrony.conf", "pool ntp.example.org iburst\n")),
+    ("time.no-ntp-race", lambda root: _enable(root, "systemd-timesyncd.service")),
+    ("time.utc", link("etc/localtime", "/usr/share/zoneinfo/Europe/Berlin")),
+    ("udev.azure-storage", remove("usr/lib/udev/rules.d/66-azure-storage.rules")),
+    ("udev.ci-ephemeral", remove("usr/lib/udev/rules.d/66-azure-ephemeral.rules")),
+    ("udev.no-persistent-net", write("etc/udev/rules.d/70-persistent-net.rules")),
+    ("udev.ptp", remove("usr/lib/udev/rules.d/50-udev-default.rules")),
+    ("udev.sriov-unmanaged", remove("usr/lib/udev/rules.d/10-azure-unmanaged-sriov.rules")),
+]
+COMPANIONS = {
+    "agent.auto-detect": {"ci.enabled"},
+    "agent.resource": {"resdisk.single-owner"},
+    "agent.version": {"agent.autoupdate"},
+}
+"""Defects that break two requirements at once by their nature."""
+
+
+@pytest.mark.parametrize(("id", "change"), DEFECTS, ids=[f"{id}-{n}" for n, (id, _) in enumerate(DEFECTS)])
+def test_catches_a_defect_by_its_own_check_alone(root: Path, id: str, change: Change) -> None:
+    change(root)
+    assert failed(inspect(root)) == {id} | COMPANIONS.get(id, set())
