@@ -20,7 +20,7 @@ from build.request import BuildRequest, choose, completed, find_recipe
 from build.shelf import require_ours
 from build.spec import NOTHING, effect, layered, load
 from build.spec import sources as extra_sources
-from build.spec.steps import require_isolation
+from build.spec.commands import require_isolation
 from build.vhd import EPOCH, LENGTH
 from distros import Recipe, lifetime
 from distros.recipe import Archive, Repository

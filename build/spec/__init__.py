@@ -1,4 +1,4 @@
-"""Specs: the user's own image, layered on a recipe. `load` gives the value, `steps` what it does to a tree."""
+"""Specs: the user's own image, layered on a recipe. `load` gives the value, `steps` applies it to a tree."""
 
 from build.spec.load import load
 from build.spec.recipe import effect, layered, require_first_boot, sources

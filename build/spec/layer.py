@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from build.errors import CallerError
+from build.spec.complaint import Complaint, complaint
 from build.spec.document import Malformed, Node, Place, parse
-from build.spec.schema import SPEC, Complaint, complaint
+from build.spec.schema import SPEC
 
 IDENTITY = {"files": "path", "repositories": "name", "users": "name"}
 OPPOSITES = {

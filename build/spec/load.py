@@ -14,8 +14,8 @@ from build.errors import CallerError
 from build.names import IMAGE, IMAGE_HINT, PUBLIC_KEY
 from build.sizes import parse_size
 from build.spec import layer
+from build.spec.complaint import Complaint, complaint
 from build.spec.document import Node
-from build.spec.schema import Complaint, complaint
 from build.spec.value import (
     OTHER,
     Command,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from build.errors import CallerError, KilnError, RecipeError
-from build.spec.schema import nearest
+from build.spec.complaint import nearest
 from build.spec.value import (
     CLOUD_CONFIG,
     IGNITION,
