@@ -54,7 +54,7 @@ def main(letter: Mapping[str, Any]) -> int:
                 _build(order, progress, cast(IO[str], RedactedLog(log, redactor)), log_path)
             except KilnError as error:
                 progress.note(f"the log is {log_path}")
-                raise redactor.error(blamed(error, order.choices.spec)) from None
+                raise redactor.error(blamed(error, order.choices.spec, order.recipe)) from None
     return 0
 
 

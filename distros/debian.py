@@ -278,6 +278,7 @@ TRIXIE = Recipe(
     ),
     admin_groups=("adm", "sudo"),
     locale_packages=("locales",),
+    timezone_packages=("tzdata",),
 )
 
 BOOKWORM = replace(

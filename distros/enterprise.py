@@ -336,6 +336,9 @@ def _recipe(distribution: Distribution, release: str, arch: str) -> Recipe:
         initramfs=Initramfs("dracut", "/boot/initramfs-{kernel}.img", HYPERV_DRIVERS),
         ext4_features=EXT4_FEATURES,
         admin_groups=("wheel", "adm", "systemd-journal"),
+        # One package a language, ready made (fedoraproject.org/wiki/Changes/Glibc_locale_subpackaging).
+        locale_packages=("glibc-langpack-{language}",),
+        timezone_packages=("tzdata",),
         selinux="targeted",
         rpm=RPMS[release],
     )

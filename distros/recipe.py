@@ -201,6 +201,8 @@ class Recipe:
     """Packages that must not be in the tree, whatever would bring them along: a user's choice, no recipe's."""
     locale_packages: tuple[str, ...] = ()
     """What a locale other than C.UTF-8 needs; {language} stands for its language, as "de"."""
+    timezone_packages: tuple[str, ...] = ()
+    """What a time zone needs."""
     rpm: Rpm | None = None
     image: PublishedImage | None = None
     """The image that the distribution publishes, where that is what an image is made of."""

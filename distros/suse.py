@@ -276,6 +276,9 @@ def recipe(
         initramfs=initramfs(arch),
         ext4_features=EXT4_FEATURES,
         admin_groups=ADMIN_GROUPS,
+        # All of them, ready made: glibc-locale-base has U.S. English alone.
+        locale_packages=("glibc-locale",),
+        timezone_packages=("timezone",),
         selinux="targeted",
         rpm=rpm(release),
     )

@@ -238,6 +238,9 @@ NOBLE = Recipe(
     # What 24.04's mke2fs would add to these by itself, its signed GRUB 2.12 cannot be relied on to read.
     ext4_features=debian.TRIXIE.ext4_features,
     admin_groups=("adm", "sudo"),
+    # locale-gen and what it makes locales of; translations are in language-pack-…, which not every language has.
+    locale_packages=("locales",),
+    timezone_packages=("tzdata",),
 )
 
 JAMMY = replace(

@@ -6,25 +6,12 @@ from dataclasses import replace
 
 from build.errors import CallerError, KilnError, RecipeError
 from build.spec.complaint import nearest
-from build.spec.value import (
-    CLOUD_CONFIG,
-    IGNITION,
-    ExtraRepository,
-    Spec,
-    first_boot_kind,
-)
+from build.spec.value import BASIC_LOCALES, CLOUD_CONFIG, IGNITION, ExtraRepository, Spec, first_boot_kind
 from distros.recipe import Archive, Recipe, Repository
-
-LOCALES_OF_LIBC = ("C", "POSIX", "C.UTF-8")
-"""Locales that need no package."""
 
 
 def layered(recipe: Recipe, spec: Spec) -> Recipe:
     """The recipe as the spec would have it. Raises CallerError for what this recipe cannot give."""
-    if not (
-        spec.packages or spec.removed or spec.repositories or spec.arguments or spec.removed_arguments or spec.locale
-    ):
-        return recipe
     if (spec.packages or spec.removed or spec.repositories) and not recipe.archives:
         raise CallerError(
             f"{spec.file}: {recipe.name} is not made of packages: none can be added or removed",
@@ -33,7 +20,8 @@ def layered(recipe: Recipe, spec: Spec) -> Recipe:
     _require_kind(recipe, spec)
     _require_bootable(recipe, spec)
     kept = tuple(name for name in recipe.packages if name not in spec.removed)
-    added = (*_locale_packages(recipe, spec.locale), *spec.packages)
+    zone = recipe.timezone_packages if spec.timezone else ()
+    added = (*_locale_packages(recipe, spec.locale), *zone, *spec.packages)
     return replace(
         recipe,
         packages=tuple(dict.fromkeys((*kept, *added))),
@@ -80,7 +68,7 @@ def _require_bootable(recipe: Recipe, spec: Spec) -> None:
 
 
 def _locale_packages(recipe: Recipe, locale: str) -> tuple[str, ...]:
-    if not locale or locale in LOCALES_OF_LIBC:
+    if not locale or locale in BASIC_LOCALES:
         return ()
     language = locale.partition("_")[0].partition(".")[0]
     return tuple(name.replace("{language}", language) for name in recipe.locale_packages)
@@ -141,12 +129,22 @@ def require_first_boot(spec: Spec, provisioner: str, kind: str) -> None:
         )
 
 
-def blamed(error: KilnError, spec: Spec) -> KilnError:
+def blamed(error: KilnError, spec: Spec, recipe: Recipe) -> KilnError:
     """A package manager's refusal as the caller's matter where it speaks of what the spec adds or removes."""
     if not isinstance(error, RecipeError):
         return error
     for key, names in (("add", spec.packages), ("remove", spec.removed)):
         for name in names:
-            if re.search(rf"(?<![\w.+-]){re.escape(name)}(?![\w+-]|[.]\w)", error.what):
+            if _speaks_of(error, name):
                 return CallerError(f"{spec.file}: packages.{key} has {name!r}: {error.what}", "correct it in the spec")
+    for name in _locale_packages(recipe, spec.locale):
+        if _speaks_of(error, name):
+            return CallerError(
+                f"{spec.file}: locale: {recipe.name} has no {name}, which {spec.locale!r} needs: {error.what}",
+                "name a locale that the distribution has",
+            )
     return error
+
+
+def _speaks_of(error: KilnError, package: str) -> bool:
+    return bool(re.search(rf"(?<![\w.+-]){re.escape(package)}(?![\w+-]|[.]\w)", error.what))

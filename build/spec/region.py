@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from build.errors import CallerError
 from build.spec.complaint import nearest
+from build.spec.value import BASIC_LOCALES
 from build.workspace import Workspace
-
-BASIC_LOCALES = ("C", "POSIX", "C.UTF-8")
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ class SetLocale:
         if not self._known(work):
             raise CallerError(
                 f"locale: the image does not know {self.locale!r}",
-                "name one that its packages have, or add the package that has it (locales on Debian and Ubuntu, "
-                "glibc-langpack-xx on the RHEL family, glibc-locale on SUSE)",
+                "name one that its packages have (`locale -a` on such a machine), or add the package that has it",
             )
 
     def _known(self, work: Workspace) -> bool:
@@ -79,7 +77,7 @@ class SetTimeZone:
         """As timedatectl does: a relative link into the zones' folder; Debian's tools read /etc/timezone too."""
         zones = work.path("/usr/share/zoneinfo")
         if not zones.is_dir():
-            raise CallerError("timezone: the image has no time zones", "add the package tzdata (timezone on SUSE)")
+            raise CallerError("timezone: the image has no time zones", "add the package that has them to the spec")
         if not (zones / self.zone).is_file():
             known = [str(path.relative_to(zones)) for path in sorted(zones.rglob("*")) if path.is_file()]
             raise CallerError(f"timezone: the image has no {self.zone!r}{nearest(self.zone, known)}")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from build.errors import CallerError
 
+BASIC_LOCALES = ("C", "POSIX", "C.UTF-8")
+"""Locales that need no package: libc has them."""
 SALT = b"kiln secret"
 COST = 1 << 14
 """scrypt's N: some 50 ms for each guess at a secret whose digest is known."""

@@ -17,6 +17,7 @@ RECIPES: dict[str, Recipe] = {}
 for one in all_recipes():
     RECIPES.setdefault(one.name, one)
 DEBIAN = RECIPES["debian-13"]
+MADE_OF_PACKAGES = [one for one in all_recipes() if one.archives]
 WEB = Spec(name="web", file="web.toml")
 KEY = "ssh-ed25519 AAAA me"
 
@@ -149,7 +150,28 @@ def test_gives_the_families_repositories_that_they_know() -> None:
 
 def test_blames_the_caller_for_packages_that_only_the_spec_names() -> None:
     spec = replace(WEB, packages=("nginxx",))
-    found = blamed(RecipeError("E: Unable to locate package nginxx"), spec)
+    found = blamed(RecipeError("E: Unable to locate package nginxx"), spec, DEBIAN)
     assert isinstance(found, CallerError)
     assert found.what.startswith("web.toml: packages.add has 'nginxx'")
-    assert isinstance(blamed(RecipeError("E: Unable to locate package nginxx-core"), spec), RecipeError)
+    assert isinstance(blamed(RecipeError("E: Unable to locate package nginxx-core"), spec, DEBIAN), RecipeError)
+
+
+def test_blames_the_caller_for_a_locale_that_no_package_has() -> None:
+    failure = RecipeError("installing the packages failed: No match for argument: glibc-langpack-xx")
+    recipe = RECIPES["almalinux-10"]
+    found = blamed(failure, replace(WEB, locale="xx_YY.UTF-8"), recipe)
+    assert isinstance(found, CallerError)
+    assert found.what.startswith("web.toml: locale: almalinux-10 has no glibc-langpack-xx, which 'xx_YY.UTF-8' needs")
+    assert blamed(failure, replace(WEB, locale="de_AT.UTF-8"), recipe) is failure
+
+
+@pytest.mark.parametrize("recipe", MADE_OF_PACKAGES, ids=lambda one: f"{one.name}-{one.arch}")
+def test_takes_the_packages_along_that_a_locale_and_a_time_zone_need(recipe: Recipe) -> None:
+    expected = {
+        "apt": {"locales", "tzdata"},
+        "dnf": {"glibc-langpack-de", "tzdata"},
+        "zypper": {"glibc-locale", "timezone"},
+    }
+    wanted = layered(recipe, replace(WEB, locale="de_AT.UTF-8", timezone="Europe/Vienna"))
+    assert expected[recipe.family] <= {*wanted.packages}
+    assert layered(recipe, replace(WEB, locale="C.UTF-8")).packages == recipe.packages
