@@ -1,22 +1,29 @@
 """Plans without archives: every recipe that can be built, with states of its sources that nobody asked for."""
 
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from build.archive import Release
 from build.families import FAMILIES
 from build.families.rpm import Metadata
 from build.plan import BuildPlan, Choices, package_names, plan
+from build.published import Published
 from distros import Recipe, all_recipes
 from distros.recipe import Archive, Repository
 
 EPOCH = 1_700_000_000
 GIB = 1 << 30
-BUILDABLE = [recipe for recipe in all_recipes() if recipe.grub and recipe.family in FAMILIES]
-"""Every recipe of which a plan of packages can be made."""
+RECIPES = [recipe for recipe in all_recipes() if recipe.family in FAMILIES]
+"""Every recipe of which a plan can be made."""
+BUILDABLE = [recipe for recipe in RECIPES if recipe.image is None]
+"""Those whose images are made of packages."""
 
 
 def states(recipe: Recipe, digest: str = "a" * 64) -> tuple[Any, ...]:
     """A state of each of the recipe's sources, as its family would tell it."""
+    if recipe.image:
+        return (_published(recipe, digest),)
     found: list[Release | Metadata] = []
     for one in recipe.archives:
         if isinstance(one, Archive):
@@ -41,6 +48,13 @@ def _metadata(one: Repository, arch: str, digest: str) -> Metadata:
     )
 
 
+def _published(recipe: Recipe, digest: str) -> Published:
+    assert recipe.image
+    folder, _, file = recipe.image.url.partition("/{version}/")
+    named = recipe.image.keyring, recipe.image.signed_by
+    return Published(folder, recipe.release, file, "1.2.3", digest, EPOCH, *named)
+
+
 def choices(
     generation: str = "both", kind: str = "generalized", provisioner: str = "cloud-init", kernel: str = ""
 ) -> Choices:
@@ -51,22 +65,39 @@ def choices(
 
 def defaults(recipe: Recipe) -> Choices:
     """The choices of a caller who makes none."""
-    return choices(generation=list(recipe.boot_packages)[-1], kernel=next(iter(recipe.kernels)))
+    provisioner, kernel = (next(iter(names)) for names in (recipe.provisioning, recipe.kernels))
+    return choices([*recipe.boot_packages][-1], provisioner=provisioner, kernel=kernel)
 
 
 def described(recipe: Recipe) -> str:
-    """The plan of an image that is asked for without any choice, as text without what changes from day to day."""
+    """The plan of an image that is asked for without any choice, as text without what changes from day to day.
+
+    Servers are numbered: their names stand in the recipe alone, and who changes one there changes no plan.
+    """
     chosen = defaults(recipe)
     build: BuildPlan = plan(recipe, chosen, states(recipe), EPOCH)
-    lines = [f"Image {build.image}: {recipe.title}"]
-    for one, state in zip(_named(recipe), states(recipe), strict=True):
-        lines += [f"From {state.url} {state.suite}", f"    keys {' '.join(one.keys)} in {one.keyring}"]
-    lines += ["Packages by name", *(f"    {name}" for name in sorted(package_names(recipe, chosen)))]
+    lines = [f"Image {build.image}: {recipe.title}", *_sources(recipe)]
+    if names := sorted(package_names(recipe, chosen)):
+        lines += ["Packages by name", *(f"    {name}" for name in names)]
     lines += [f"Kernel arguments: {' '.join(recipe.cmdline)}"]
     lines += [line for step in build.steps for line in step.describe().splitlines()]
     return "\n".join(lines) + "\n"
 
 
-def _named(recipe: Recipe) -> list[Archive | Repository]:
-    """The archive of each state."""
-    return [one for one in recipe.archives for _ in (one.suites if isinstance(one, Archive) else (one.name,))]
+def _sources(recipe: Recipe) -> Iterator[str]:
+    """Where all of it comes from, and whose signature counts."""
+    found = states(recipe)
+    servers = list(dict.fromkeys(urlsplit(state.url).netloc for state in found))
+    for state, (keys, keyring) in zip(found, _trusted(recipe), strict=True):
+        at = urlsplit(state.url)
+        yield f"From {at.scheme}://[server {servers.index(at.netloc) + 1}]{at.path} {state.suite}"
+        yield f"    keys {' '.join(keys)} in {keyring}"
+
+
+def _trusted(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The keys that count and their keyring, for each state."""
+    if recipe.image:
+        yield recipe.image.signed_by, recipe.image.keyring
+    for one in recipe.archives:
+        for _ in one.suites if isinstance(one, Archive) else (one.name,):
+            yield one.keys, one.keyring
