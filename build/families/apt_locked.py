@@ -129,11 +129,8 @@ class LockedApt:
             cache.remove(left)
         place = work.file("locked")
         cache.remove(place)
-        kept = packages.folder(work.cache, self.asked.shelf)
-        files = packages.gather(self.packages, self.places, kept, offline=work.offline)
-        write_archive(
-            work, place, self.asked.suite, apt.DPKG_NAMES[self.asked.arch], zip(self.packages, files, strict=True)
-        )
+        files = zip(self.packages, self.files(work), strict=True)
+        write_archive(work, place, self.asked.suite, apt.DPKG_NAMES[self.asked.arch], files)
         # Nobody is asked: what is needed lies there, and apt must see no package that the lock does not name.
         alone = replace(work, offline=False)
         nothing = work.file("locked/nothing")
@@ -142,6 +139,10 @@ class LockedApt:
         source = f"deb [trusted=yes] copy://{place} {self.asked.suite} {COMPONENT}"
         mmdebstrap.run(*self.asked.options(alone), self.asked.suite, fresh, source, log=work.log, env=environment)
         cache.remove(place)
+
+    def files(self, work: Workspace) -> tuple[Path, ...]:
+        """Where the packages lie, in their order: what earlier builds kept, for whatever key; else it is fetched."""
+        return packages.gather(self.packages, self.places, work.cache, offline=work.offline)
 
     def _require_exactly(self, work: Workspace) -> None:
         """Raise Bug where the tree is not what the lock says."""
