@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from build import command
+from build import command, emulated
 from build.command import CommandFailed
 from build.errors import KilnError, MachineError, RecipeError
 
@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
     # Modules that package scripts import would leave caches that hold times.
     "PYTHONDONTWRITEBYTECODE": "1",
+    **emulated.ENVIRONMENT,
 }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from build import emulated
 from build.command import Result, run
 from build.errors import RecipeError
 from build.privileges import can_mount
@@ -192,7 +193,7 @@ class Workspace:
 def _clean_environment(epoch: int, more: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """Nothing of the caller's environment may reach an image: neither its language nor its proxies."""
     values = {"PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", "SOURCE_DATE_EPOCH": str(epoch)}
-    quiet = {"DEBIAN_FRONTEND": "noninteractive", "MTOOLS_SKIP_CHECK": "1"}
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", "MTOOLS_SKIP_CHECK": "1", **emulated.ENVIRONMENT}
     return ("/usr/bin/env", "-i", *(f"{name}={value}" for name, value in {**values, **quiet, **(more or {})}.items()))
 
 
