@@ -9,6 +9,9 @@ from build.command import CommandFailed, run
 from build.errors import KilnError, MachineError
 
 HINT = "it was signed by somebody else, or altered on the way: use another mirror"
+NO_KEY = "somebody else signed it, or its maker with a key newer than this Kiln: use a newer Kiln, or another mirror"
+UNKNOWN = "[GNUPG:] NO_PUBKEY "
+"""What gpgv says of a signature whose key the keyring does not have (GnuPG's doc/DETAILS)."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def _checked(
         status = run("gpgv", "--quiet", "--status-fd", "1", "--keyring", keyring.absolute(), *words).stdout
     except CommandFailed as refusal:
         last = refusal.output.strip().splitlines()[-1:] or ["gpgv does not say why"]
-        raise blame(f"the signature of {name} does not hold: {last[0]}", HINT) from None
+        hint = NO_KEY if UNKNOWN in refusal.output else HINT
+        raise blame(f"the signature of {name} does not hold: {last[0]}", hint) from None
     signers = keys.signers(status)
     if allowed and not signers & set(allowed):
         raise blame(f"{name} is signed by {', '.join(sorted(signers)) or 'nobody'}, who may not sign it", HINT)

@@ -16,6 +16,7 @@ import distros
 from build import btrfs, gptgrow, ignition, keys
 from build.errors import CallerError, KilnError, MachineError
 from build.families import Sources, flatcar
+from build.flatcar import CheckSystem
 from build.gpt import read_table
 from build.ignition import config, require_possible
 from build.oem import merged
@@ -142,8 +143,9 @@ def test_refuses_a_list_that_was_altered(server: Server) -> None:
 
 def test_refuses_a_list_that_somebody_else_signed(server: Server, made_keys: tuple[SigningKey, SigningKey]) -> None:
     server.publish(b"an image", by=made_keys[1])
-    with pytest.raises(CallerError, match="does not hold"):
+    with pytest.raises(CallerError, match="does not hold") as refusal:
         asked(server)
+    assert "newer than this Kiln" in refusal.value.hint
 
 
 def test_refuses_a_key_of_the_keyring_that_is_not_the_pinned_one(server: Server) -> None:
@@ -184,6 +186,15 @@ def test_refuses_an_image_whose_own_signature_is_somebody_elses(
         FetchImage(state).run(workspace(tmp_path))
 
 
+def test_refuses_an_image_whose_signature_is_none(server: Server, tmp_path: Path) -> None:
+    state = asked(server)
+    (server.version / f"{FILE}.sig").write_bytes(b"no signature")
+    with pytest.raises(CallerError, match="does not hold"):
+        FetchImage(state).run(workspace(tmp_path))
+    server.publish(b"an image")
+    FetchImage(state).run(workspace(tmp_path))
+
+
 def test_fetches_it_once(server: Server, tmp_path: Path) -> None:
     state = asked(server)
     FetchImage(state).run(workspace(tmp_path))
@@ -196,13 +207,13 @@ def _take_away(server: Server) -> None:
         path.unlink()
 
 
-def disk(folder: Path, size: int = 16 * MIB) -> Path:
+def disk(folder: Path, size: int = 16 * MIB, identity: str = FIXED) -> Path:
     """A disk with a GPT of two partitions."""
     path = folder / "disk.raw"
     with path.open("wb") as file:
         file.truncate(size)
         kind = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
-        write_gpt(file, size, [(1, kind, 2048, 2048), (9, kind, 8192, 4096)])
+        write_gpt(file, size, [(1, kind, 2048, 2048), (9, kind, 8192, 4096)], identity)
     return path
 
 
@@ -242,6 +253,16 @@ def test_grows_a_disk_and_keeps_its_ids(tmp_path: Path) -> None:
         assert after.partitions == before.partitions
         assert after.last_usable == 64 * MIB // 512 - 34
     assert struct.unpack_from("<I", work.disk.read_bytes()[:512], 458)[0] == 64 * MIB // 512 - 1
+
+
+@pytest.mark.parametrize(
+    ("identity", "reason"), [("a9b52e7b-8a1d-4c53-9a51-2f6b8c0a7d11", "was booted"), (FIXED, "no EFI system partition")]
+)
+def test_refuses_a_disk_that_was_booted_or_cannot_boot(identity: str, reason: str, tmp_path: Path) -> None:
+    work = workspace(tmp_path)
+    disk(tmp_path, identity=identity).rename(work.disk)
+    with pytest.raises(MachineError, match=reason):
+        CheckSystem("flatcar", VERSION).run(work)
 
 
 def test_never_cuts_a_disk(tmp_path: Path) -> None:

@@ -192,7 +192,9 @@ def _write_bios_code(file) -> None:  # type: ignore[no-untyped-def]
     file.write(core)
 
 
-def write_gpt(file, size: int, partitions: list[tuple[int, str, int, int]]) -> None:  # type: ignore[no-untyped-def]
+def write_gpt(  # type: ignore[no-untyped-def]
+    file, size: int, partitions: list[tuple[int, str, int, int]], identity: str = ROOT
+) -> None:
     """A GPT with both copies and a protective MBR; partitions are number, type, first sector, sectors."""
     last = size // 512 - 1
     slots = bytearray(128 * 128)
@@ -204,15 +206,15 @@ def write_gpt(file, size: int, partitions: list[tuple[int, str, int, int]]) -> N
     crc = zlib.crc32(slots)
     for own, other, entries in ((1, last, 2), (last, 1, last - 32)):
         file.seek(own * 512)
-        file.write(_header(own, other, last, entries, crc))
+        file.write(_header(own, other, last, entries, crc, identity))
         file.seek(entries * 512)
         file.write(slots)
     file.seek(446)
     file.write(struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xEE, b"\xff\xff\xff", 1, last) + bytes(48) + b"\x55\xaa")
 
 
-def _header(own: int, other: int, last: int, entries: int, crc: int) -> bytes:
-    guid = uuid.UUID(ROOT).bytes_le
+def _header(own: int, other: int, last: int, entries: int, crc: int, identity: str) -> bytes:
+    guid = uuid.UUID(identity).bytes_le
     body = struct.pack(
         "<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, 0, 0, own, other, 34, last - 33, guid, entries, 128, 128, crc
     )
