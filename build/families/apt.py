@@ -114,7 +114,9 @@ def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Release, ...]
 
 def additions(recipe: Recipe, names: tuple[str, ...], states: tuple[Release, ...]) -> AptAdditions:
     """The step that adds what a tree that is there already lacks of these packages."""
-    return AptAdditions(states, names, recipe.debconf, recipe.early_files)
+    assert recipe.initramfs
+    renews = recipe.initramfs.tool == "initramfs-tools"
+    return AptAdditions(states, names, recipe.removed, recipe.debconf, recipe.early_files, renews)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import re
 import shutil
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from build import cache, entitlement
@@ -114,7 +114,7 @@ def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Metadata, ...
 
 def additions(recipe: Recipe, names: tuple[str, ...], states: tuple[Metadata, ...]) -> "DnfAdditions":
     """The step that adds what a tree that is there already lacks of these packages."""
-    return DnfAdditions(packages(recipe, names, states))
+    return DnfAdditions(packages(recipe, names, states), recipe.removed)
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ class DnfPackages:
         self.add(work)
         trees.pack(work, fresh)
 
-    def add(self, work: Workspace) -> None:
-        """Install into the tree as it is, and leave nothing of dnf's own in it."""
+    def add(self, work: Workspace, removed: tuple[str, ...] = ()) -> None:
+        """Install into the tree as it is, take `removed` out of it, and leave nothing of dnf's own in it."""
         outside = work.file(OUTSIDE)
         cache.remove(outside)
         outside.mkdir(parents=True)
@@ -160,8 +160,10 @@ class DnfPackages:
         configuration = work.file(rpm.SETTINGS) / "dnf.conf"
         configuration.write_text(self._configuration(work))
         try:
-            self._refresh(work, configuration, settings)
-            self._with_packages(work, configuration, settings)
+            if self.packages:
+                self._refresh(work, configuration, settings)
+                self._with_packages(work, configuration, settings)
+            rpm.erase(work, self.rpm, removed, {**ENVIRONMENT, **settings})
         finally:
             _end_agents(work, outside)
             cache.remove(work.file(rpm.SETTINGS))
@@ -242,17 +244,19 @@ class DnfPackages:
 
 @dataclass(frozen=True)
 class DnfAdditions:
-    """Packages onto a tree that is there."""
+    """Packages onto a tree that is there, and out of it."""
 
     packages: DnfPackages
+    removed: tuple[str, ...]
 
     def describe(self) -> str:
         """What a plan shows."""
-        return f"Add what the image lacks of {len(self.packages.packages)} packages"
+        return rpm.describe_additions(self.packages.packages, self.removed)
 
     def run(self, work: Workspace) -> None:
-        """What is there already stays in its version."""
-        self.packages.add(work)
+        """What is there already stays in its version; no repository is asked where nothing is missing."""
+        missing = rpm.missing(work, self.packages.rpm, self.packages.packages)
+        replace(self.packages, packages=missing).add(work, self.removed)
 
 
 def _lists(state: Metadata) -> str:

@@ -126,7 +126,7 @@ def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Metadata, ...
 
 def additions(recipe: Recipe, names: tuple[str, ...], states: tuple[Metadata, ...]) -> "ZypperAdditions":
     """The step that adds what a tree that is there already lacks of these packages."""
-    return ZypperAdditions(packages(recipe, names, states))
+    return ZypperAdditions(packages(recipe, names, states), recipe.removed)
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ class ZypperPackages:
         self.add(work)
         trees.pack(work, fresh)
 
-    def add(self, work: Workspace) -> None:
-        """Install into the tree as it is, and leave nothing of zypper's own in it."""
+    def add(self, work: Workspace, removed: tuple[str, ...] = ()) -> None:
+        """Install into the tree as it is, take `removed` out of it, and leave nothing of zypper's own in it."""
         cache.remove(work.file(OUTSIDE))
         work.file(OUTSIDE).mkdir(parents=True)
         for file in self.early_files:
@@ -173,8 +173,10 @@ class ZypperPackages:
             with redactor.errors(), _locked(work, self.rpm.excluded):
                 environment = self._settings(work, ways)
                 rpm.trust(work, self.rpm, environment)
-                self._refresh(quiet, environment)
-                self._with_packages(quiet, environment)
+                if self.packages:
+                    self._refresh(quiet, environment)
+                    self._with_packages(quiet, environment)
+                rpm.erase(work, self.rpm, removed, environment)
         finally:
             cache.remove(work.file(rpm.SETTINGS))
             cache.remove(work.file(OUTSIDE))
@@ -244,17 +246,19 @@ class ZypperPackages:
 
 @dataclass(frozen=True)
 class ZypperAdditions:
-    """Packages onto a tree that is there."""
+    """Packages onto a tree that is there, and out of it."""
 
     packages: ZypperPackages
+    removed: tuple[str, ...]
 
     def describe(self) -> str:
         """What a plan shows."""
-        return f"Add what the image lacks of {len(self.packages.packages)} packages"
+        return rpm.describe_additions(self.packages.packages, self.removed)
 
     def run(self, work: Workspace) -> None:
-        """What is there already stays in its version."""
-        self.packages.add(work)
+        """What is there already stays in its version; no repository is asked where nothing is missing."""
+        missing = rpm.missing(work, self.packages.rpm, self.packages.packages)
+        replace(self.packages, packages=missing).add(work, self.removed)
 
 
 def _repository(state: Metadata, ways: Mapping[str, str], *, offline: bool) -> str:

@@ -78,3 +78,21 @@ def test_says_when_there_is_no_room(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"full|space") as refusal:
         trial(tmp_path, "good", room="700k")
     assert "KILN_CACHE" in refusal.value.hint
+
+
+def test_adds_what_a_tree_lacks_and_leaves_the_rest_in_its_version(tmp_path: Path) -> None:
+    (told,) = trial(tmp_path, "good", between="renewed", added=("tiny-base", "tiny-other"))
+    assert told == "tiny-base-1-1 tiny-other-1-1 tiny-top-1-1 base early top"
+
+
+def test_takes_packages_out_of_a_tree_that_has_all_it_needs(tmp_path: Path) -> None:
+    """No package is asked for: the repository has lost them all."""
+    (told,) = trial(
+        tmp_path, "good", between="without_packages", added=("tiny-base",), removed=("tiny-top", "tiny-absent")
+    )
+    assert told == "tiny-base-1-1 base early"
+
+
+def test_takes_no_package_out_that_another_needs(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"tiny-base cannot be removed: .*tiny-base is needed by .*tiny-top"):
+        trial(tmp_path, "good", between="without_packages", added=("tiny-top",), removed=("tiny-base",))

@@ -160,6 +160,30 @@ TRIALS: Mapping[str, Callable[[Bench], None]] = {
 }
 
 
+def renewed(bench: Bench) -> None:
+    """A newer version of a package, and one that was not there before."""
+    for left in ("lists", "rpms"):
+        cache.remove(bench.work.file(left))
+    two = (packages.Package("tiny-base", version="2"), packages.Package("tiny-other"))
+    made = [
+        Path(shutil.copy(file, bench.repository))
+        for file in packages.build(bench.work, two, bench.work.file("root")).rglob("*.rpm")
+    ]
+    with bench.key.opened(bench.work.tool, bench.work.folder) as opened:
+        packages.sign(bench.work, made, opened)
+    bench.describe()
+
+
+def without_packages(bench: Bench) -> None:
+    """Lists, and nothing of what they list."""
+    for file in bench.files():
+        file.unlink()
+
+
+BETWEEN: Mapping[str, Callable[[Bench], None]] = {one.__name__: one for one in (renewed, without_packages)}
+"""What may happen to a repository before its packages are added to a tree that was made of them."""
+
+
 def alter(file: Path, at: int) -> None:
     """Turn one byte over."""
     content = bytearray(file.read_bytes())
@@ -204,7 +228,11 @@ def install(bench: Bench, letter: Mapping[str, Any], log: IO[str], number: int) 
                 work.folder.mkdir(parents=True)
                 run("mount", "-t", "tmpfs", "-o", f"size={letter['room']}", "tmpfs", work.folder)
             recipe = tiny_recipe(str(letter.get("family", "dnf")))
-            return _installed(work, recipe, Sources(url, keyring), tuple(letter["names"]))
+            told = _installed(work, recipe, Sources(url, keyring), tuple(letter["names"]))
+            if "between" not in letter:
+                return told
+            BETWEEN[letter["between"]](bench)
+            return _changed(work, recipe, Sources(url, keyring), letter)
         finally:
             if letter.get("room"):
                 run("umount", work.folder)
@@ -226,6 +254,16 @@ def _installed(work: Workspace, recipe: Recipe, sources: Sources, names: tuple[s
     left = sorted(path.name for path in work.tree.iterdir() if path.name not in (*trees.MOUNTED, "run", "tmp"))
     files = sorted(path.name for path in (work.tree / DATABASE.lstrip("/")).iterdir())
     return " ".join((digest, *(name for name, _, _ in family.installed(recipe, work)), *left, *files, *work.warnings()))
+
+
+def _changed(work: Workspace, recipe: Recipe, sources: Sources, letter: Mapping[str, Any]) -> str:
+    """Add packages to the tree and take some out, as on an image; returns what is installed, with versions."""
+    family = FAMILIES[recipe.family]
+    states = family.states(recipe, sources, lambda text: None)
+    changed = replace(recipe, removed=tuple(letter.get("removed", ())))
+    family.additions(changed, tuple(letter["added"]), states).run(work)
+    files = sorted(path.name for path in work.tree.glob("etc/*"))
+    return " ".join((*(f"{name}-{version}" for name, version, _ in family.installed(recipe, work)), *files))
 
 
 @contextmanager
