@@ -30,7 +30,7 @@ BUILD: Options = {
     "size": Option("the disk's size: 30G, 31457280K or bytes; a multiple of 1 MiB"),
     "kernel": Option("which of its kernels, where the distribution offers several"),
     "arch": Option("the processor: x86_64 or aarch64"),
-    "base": Option("an image to build on instead of packages: a file, or a URL with --base-sha256"),
+    "base": Option("an image to build on instead of packages: a file, a URL with --base-sha256, or the word published"),
     "base_sha256": Option("the digest that the vendor of --base publishes"),
     "mirror": Option("an archive to build from instead of the distribution's own; it does not stay in the image"),
     "mirror_key": Option(

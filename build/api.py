@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from build import archive, base, cache, confined, foreign, freshness, keys, locking, proxy, tools
+from build import archive, base, cache, confined, foreign, freshness, keys, locking, offered, proxy, tools
 from build.archive import Release
 from build.errors import CallerError, MachineError
 from build.families import Sources, State, family
@@ -89,15 +89,20 @@ def _chosen(
     spec = load(request.spec) if request.spec else NOTHING
     request = completed(request, spec, note)
     recipe = find_recipe(request.distro, request.release, request.arch)
-    return layered(recipe, spec), _with_base(choose(recipe, request, spec), request, waiting), request
+    return layered(recipe, spec), _with_base(recipe, choose(recipe, request, spec), request, waiting), request
 
 
-def _with_base(choices: Choices, request: BuildRequest, waiting: Callable[[str], None]) -> Choices:
+def _with_base(recipe: Recipe, choices: Choices, request: BuildRequest, waiting: Callable[[str], None]) -> Choices:
     """The choices with the image to build on, where one is named."""
     if request.base is None:
         if request.base_sha256:
             raise CallerError("--base-sha256 goes with --base", "name the image's file or URL with --base")
         return choices
+    if request.base == offered.WORD:
+        keyring = keys.take(request.mirror_key) if request.mirror_key else None
+        offer = offered.find(recipe, request.mirror, keyring, offline=request.offline)
+        found = base.take_offered(offer, request.base_sha256, offline=request.offline, waiting=waiting)
+        return replace(choices, base=found.name, base_sha256=found.sha256, base_proof=offer.proof)
     found = base.take(request.base, request.base_sha256, offline=request.offline, waiting=waiting)
     return replace(choices, base=found.name, base_sha256=found.sha256)
 

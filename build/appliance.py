@@ -36,9 +36,10 @@ MODULES = (
     "dm-mod",
 )
 CHECKSUMS = ("crc32c_generic", "xxhash_generic", "blake2b_generic", "sha256_generic")
-"""What file systems ask the kernel for by name, so that their modules do not depend on them."""
+"""What file systems ask the kernel for by name when they are loaded, though their modules do not depend on them."""
 DONE = re.compile(r"^kiln: read (\d+)", re.MULTILINE)
-FAILED = re.compile(r"^kiln: (?!read)(.*)", re.MULTILINE)
+MOUNTED = re.compile(r"^kiln: mount (\S+) (\S+)$", re.MULTILINE)
+FAILED = re.compile(r"^kiln: (?!read|mount|without)(.*)", re.MULTILINE)
 LARGEST = 2 << 40
 """Bytes: the size of the disk that takes the archive; a sparse file."""
 ACCELERATOR = ("-accel", "tcg", "-cpu", "Nehalem,-cx16")
@@ -60,10 +61,12 @@ for module in MODULES_IN_ORDER; do insmod "/modules/$module.ko"; done
 sleep 1
 lvm vgchange -ay --sysinit --noudevsync && lvm vgmknodes
 
-# Mounts $1 at $2 read only, with options $3; a journal or log that wants a replay is left alone.
+# Mounts $1 at $2 read only, with options $3; a journal or log that wants a replay is left alone. Tells the type.
 attach() {
     for type in ext4 xfs btrfs vfat; do
-        case $type in ext4) extra=noload;; xfs) extra=norecovery,nouuid;; *) extra=;; esac
+        case $type in
+            ext4) extra=noload;; xfs) extra=norecovery,nouuid;; btrfs) extra=rescue=nologreplay;; *) extra=;;
+        esac
         mount -t $type -o "ro${3:+,$3}${extra:+,$extra}" "$1" "$2" 2>/dev/null && return
     done
     return 1
@@ -80,24 +83,60 @@ find_root() {
             umount /image
         done
     done
-    attach /dev/vda /image "" && is_root
+    return 1
+}
+
+# The partition whose uevent has this line.
+partition() {
+    for file in /sys/class/block/vda*/uevent; do
+        grep -qix "$1" "$file" && { file=${file%/uevent}; echo "/dev/${file##*/}"; return; }
+    done
+}
+
+# The device that this first field of fstab(5) means.
+device_of() {
+    case $1 in
+        UUID=*|LABEL=*) findfs "$1";;
+        PARTUUID=*) partition "$1";;
+        PARTLABEL=*) partition "PARTNAME=${1#*=}";;
+        /dev/disk/by-uuid/*) findfs "UUID=${1##*/}";;
+        /dev/disk/by-label/*) findfs "LABEL=${1##*/}";;
+        /dev/disk/by-partuuid/*) partition "PARTUUID=${1##*/}";;
+        *) echo "$1";;
+    esac
 }
 
 mkdir -p /image
 find_root || finish "no root file system found in the image"
-grep -v '^[[:space:]]*#' /image/etc/fstab | sort -k2 >/fstab
-while read -r source target type options rest; do
-    case $type in ext2|ext3|ext4|xfs|btrfs|vfat) ;; *) continue;; esac
-    [ "$target" != / ] || continue
-    case $source in UUID=*|LABEL=*) device=$(findfs "$source");; *) device=$source;; esac
-    subvolume=$(echo "$options" | tr , '\\n' | grep '^subvol=')
-    attach "$device" "/image$target" "$subvolume" || say "warning: $source for $target is not there"
+say "mount $type /"
+tr -d '"' </image/etc/fstab | sed 's/^[[:space:]]*//; s/[[:space:]][[:space:]]*/ /g; /^#/d' | sort -k2 >/fstab
+while read -r source target kind options rest; do
+    case $kind in ext2|ext3|ext4|xfs|btrfs|vfat|auto) ;; *) continue;; esac
+    # Snapshots of the root hold all of it once more, and are of no use outside of btrfs.
+    case $target in /|/.snapshots) continue;; esac
+    subvolume=$(echo "$options" | tr , '\\n' | grep -e '^subvol=' -e '^subvolid=')
+    if attach "$(device_of "$source")" "/image$target" "$subvolume"; then
+        say "mount $type $target"
+        continue
+    fi
+    case ",$options," in
+        *,nofail,*|*,noauto,*) say "without $source for $target";;
+        *) finish "its fstab wants $source at $target, which is not there";;
+    esac
 done </fstab
 /usr/bin/tar -C /image --create --file=/dev/vdb --numeric-owner --sort=name --xattrs --xattrs-include='*' --acls \\
-    --exclude='./proc/*' --exclude='./sys/*' --exclude='./dev/*' --exclude='./run/*' --exclude='./tmp/*' . ||
-    finish "tar ended with status $?"
+    --exclude='./proc/*' --exclude='./sys/*' --exclude='./dev/*' --exclude='./run/*' --exclude='./tmp/*' \\
+    --exclude='./.snapshots' . || finish "tar ended with status $?"
 finish "read $(du -s -k /image | cut -f1) KiB"
 """
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A file system of an image: where it is mounted, and its type as the kernel has it (ext4 is ext2 and ext3 too)."""
+
+    path: str
+    type: str
 
 
 @dataclass(frozen=True)
@@ -110,7 +149,8 @@ class Appliance:
 
 def key(state: Release) -> str:
     """What names the appliance that this state of Debian's archive gives."""
-    return hashlib.sha256(repr((state.sha256, PACKAGES, SCRIPT, MODULES)).encode()).hexdigest()[:16]
+    made_of = (state.sha256, PACKAGES, PROGRAMS, SCRIPT, CHECKSUMS, MODULES)
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]
 
 
 def make(state: Release, log: IO[str], *, offline: bool) -> Appliance:
@@ -156,7 +196,7 @@ def _content(tree: Path) -> Iterator[tuple[str, int, bytes]]:
         yield program, 0o100755, (tree / program).read_bytes()
     for library in sorted({path for program in PROGRAMS for path in _libraries(tree, tree / program)}):
         yield f"lib/{library.name}", 0o100755, library.read_bytes()
-    modules = dict(_modules(tree, (*MODULES, *CHECKSUMS)))
+    modules = dict(_modules(tree, (*CHECKSUMS, *MODULES)))
     for name, content in modules.items():
         yield f"modules/{name}.ko", 0o100644, content
     yield "init", 0o100755, SCRIPT.replace("MODULES_IN_ORDER", " ".join(modules)).encode()
@@ -202,10 +242,13 @@ def write_cpio(file: IO[bytes], entries: Iterable[tuple[str, int, bytes]]) -> No
         file.write(content + b"\0" * (-len(content) % 4))
 
 
-def read_files(appliance: Appliance, disk: DiskFile, tar: Path, log: IO[str]) -> None:
+def read_files(appliance: Appliance, disk: DiskFile, tar: Path, log: IO[str]) -> tuple[Mount, ...]:
     """Write the files of the image's root, and of what its fstab mounts, to a sparse file that holds a tar archive.
 
-    Raises CallerError where the image holds no Linux that can be found, MachineError where QEMU fails.
+    Returns the file systems that they lay on, the root first.
+
+    Raises CallerError where the image holds no Linux that can be found, or not all that its fstab wants; MachineError
+    where QEMU fails.
     """
     tar.unlink(missing_ok=True)
     with tar.open("wb") as file:
@@ -226,6 +269,7 @@ def read_files(appliance: Appliance, disk: DiskFile, tar: Path, log: IO[str]) ->
                 f"{disk.path.name} cannot be read: {reasons[-1]}", "is it an image of a whole Linux disk?"
             )
         raise MachineError(f"reading {disk.path.name} broke off: {told.strip()[-300:]}", "run the build again")
+    return tuple(Mount(path, type) for type, path in MOUNTED.findall(told))
 
 
 def _escaped(text: str) -> str:

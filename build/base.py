@@ -7,11 +7,11 @@ that the recipe wants and the image lacks, configuration, boot loaders, the seal
 import hashlib
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from build import appliance, cache, fetch
+from build import appliance, cache, fetch, offered, traces
 from build.archive import Release
 from build.command import run
 from build.diskfile import open_disk
@@ -20,6 +20,8 @@ from build.workspace import Workspace
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 UNFIT = re.compile(r"[^a-z0-9]+")
+ROOT_TYPE = "ext4"
+ESP_PATHS = ("/boot/efi", "/efi")
 RELEASE_FILES = ("/etc/os-release", "/usr/lib/os-release")
 
 
@@ -59,11 +61,20 @@ def take(word: str, sha256: str | None, *, offline: bool, waiting: Callable[[str
     return replace(adopt(file, sha256), name=name_of(word.rpartition("/")[2]))
 
 
+def take_offered(offer: offered.Offer, sha256: str | None, *, offline: bool, waiting: Callable[[str], None]) -> Base:
+    """The image that the distribution offers. Raises CallerError where the caller knows it by another digest."""
+    if sha256 not in (None, offer.sha256):
+        raise CallerError(f"{offer.url} has the digest {offer.sha256} by now, not {sha256}", "leave --base-sha256 out")
+    kept = adopt(offered.fetched(offer, offline=offline, waiting=waiting), offer.sha256)
+    return replace(kept, name=name_of(offer.url.rpartition("/")[2]))
+
+
 def adopt(path: Path, sha256: str | None) -> Base:
     """Take a file of the caller's, by a second name or as a copy. Raises CallerError where it is not the one meant."""
     if not path.is_file():
         raise CallerError(
-            f"there is no file {path}", "--base takes an image's file, or a URL that begins with https://"
+            f"there is no file {path}",
+            f"--base takes an image's file, a URL that begins with https://, or the word {offered.WORD}",
         )
     found = digest(path)
     if sha256 and found != sha256:
@@ -102,16 +113,24 @@ class UnpackBase:
     identity: tuple[str, ...]
     """What the image's os-release may say as its ID."""
     tools: Release = field(repr=False)
+    proof: offered.Proof | None = field(default=None, repr=False)
+    """What vouches for an image that the distribution published; None: the caller does."""
 
     def describe(self) -> str:
-        """What a plan shows."""
-        return f"Take the files of {self.base.name} ({self.base.sha256[:12]})"
+        """Its title, and what becomes of the image's own file systems."""
+        title = f"Take the files of {self.base.name} ({self.base.sha256[:12]})"
+        return f"{title}\n    whatever they lie on: all of it becomes one ext4 file system, besides the ESP"
 
     def run(self, work: Workspace) -> None:
-        """Raises CallerError where the image is another distribution's, or none that can be read."""
+        """Raises CallerError where the image is another distribution's, or none that can be read.
+
+        Raises whom its proof blames where that does not hold: nothing of the image was read by then.
+        """
+        if self.proof:
+            self.proof.verify(self.base.sha256, work.tools)
         reader = appliance.make(self.tools, work.log, offline=work.offline)
         tar = work.file("base.tar")
-        appliance.read_files(reader, open_disk(self.base.file), tar, work.log)
+        mounts = appliance.read_files(reader, open_disk(self.base.file), tar, work.log)
         cache.remove(work.tree)
         work.tree.mkdir()
         work.tree.chmod(0o755)
@@ -120,6 +139,9 @@ class UnpackBase:
         run("tar", "--extract", "--same-permissions", *flags, f"--file={tar}", f"--directory={work.tree}", log=work.log)
         tar.unlink()
         self.require_same(work)
+        traces.forget_disk(work)
+        for text in told(self.base.name, mounts):
+            work.warn(text)
         for name in ("dev", "proc", "sys", "run", "tmp"):
             (work.tree / name).mkdir(exist_ok=True)
         (work.tree / "tmp").chmod(0o1777)
@@ -133,6 +155,15 @@ class UnpackBase:
                 f"{self.base.name} holds {' '.join(found)}, the recipe is for {self.distro} {self.release}",
                 "name the distribution and release of the image with --distro and --release",
             )
+
+
+def told(name: str, mounts: Sequence[appliance.Mount]) -> Iterator[str]:
+    """What to tell of file systems that the image had and will not have: the root comes first in `mounts`."""
+    root, *others = mounts
+    if root.type != ROOT_TYPE:
+        yield f"the root of {name} was {root.type}, and is {ROOT_TYPE}; its snapshots and quotas are gone"
+    if merged := [f"{mount.path} ({mount.type})" for mount in others if mount.path not in ESP_PATHS]:
+        yield f"{name} had file systems of their own, which are folders of the root now: {', '.join(merged)}"
 
 
 def _agrees(found: str, release: str) -> bool:

@@ -10,9 +10,10 @@ from build.archive import Release
 from build.families import State, apt, family
 from build.families.locked import lockable
 from build.lock import Lock
+from build.offered import Proof
 from build.plan import BuildPlan, Choices, package_names, plan
 from build.request import find_recipe
-from build.spec import NOTHING, layered
+from build.spec import NOTHING, Spec, layered
 from build.spec import letter as spec_letter
 from distros import Recipe
 
@@ -81,7 +82,7 @@ class Order:
         lock, places = told.pop("lock"), told.pop("places")
         return cls(
             recipe=recipe,
-            choices=Choices(**{**told.pop("choices"), "spec": spec}),
+            choices=_choices(told.pop("choices"), spec),
             states=tuple(family(recipe).read_state(one) for one in told.pop("states")),
             tools=apt.read_state(told.pop("tools")),
             folder=Path(told.pop("folder")),
@@ -89,3 +90,7 @@ class Order:
             places={suite: tuple(urls) for suite, urls in places.items()},
             **told,
         )
+
+
+def _choices(told: Mapping[str, Any], spec: Spec) -> Choices:
+    return Choices(**{**told, "base_proof": Proof.read(told["base_proof"]), "spec": spec})

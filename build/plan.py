@@ -20,6 +20,7 @@ from build.filesystems import ClearMountPoint, FillEsp, FillRoot, PartitionDisk,
 from build.grub import ConfigureGrub, InstallBiosModules, WriteBiosLoader, keeps_loaders_on_esp
 from build.initramfs import MakeInitramfs
 from build.layout import Layout, Whole, lay_out
+from build.offered import Proof
 from build.selinux import ComputeLabels, WriteLabels
 from build.spec import NOTHING, Spec
 from build.spec import steps as spec_steps
@@ -43,7 +44,8 @@ class Step(Protocol):
 class Choices:
     """What the caller chose: generation "1", "2" or "both", kind, provisioner, kernel, and the disk's size in bytes.
 
-    `base` and `base_sha256` are name and digest of the image that it is built on, if any. `hostname`, `admin` and
+    `base` and `base_sha256` are name and digest of the image that it is built on, if any, `base_proof` what vouches for
+    one that its distribution published. `hostname`, `admin` and
     `ssh_key` (a public key line) belong to a specialized image alone. `name` tells the image from others of its recipe;
     `spec` is what the user adds to the recipe.
     """
@@ -58,6 +60,7 @@ class Choices:
     ssh_key: str = ""
     base: str = ""
     base_sha256: str = ""
+    base_proof: Proof | None = None
     name: str = ""
     spec: Spec = NOTHING
 
@@ -136,7 +139,7 @@ def plan(
         Seal(),
         *((NameMachine(choices.hostname),) if choices.hostname else ()),
         *((StageEsp(layout, recipe.grub),) if layout.esp else ()),
-        *((ClearMountPoint(),) if keeps_loaders_on_esp(recipe.grub) else ()),
+        *((ClearMountPoint(),) if choices.base or keeps_loaders_on_esp(recipe.grub) else ()),
         *((ComputeLabels(recipe.selinux),) if recipe.selinux else ()),
         PartitionDisk(layout),
         FillRoot(layout, recipe.ext4_features),
@@ -154,7 +157,8 @@ def _tree(recipe: Recipe, choices: Choices, states: tuple[State, ...], tools: Re
         return (family(recipe).packages(recipe, names, states),)
     assert tools
     identity = recipe.os_ids or (recipe.distro,)
-    unpack = UnpackBase(Base(choices.base, choices.base_sha256), recipe.distro, recipe.release, identity, tools)
+    found = Base(choices.base, choices.base_sha256)
+    unpack = UnpackBase(found, recipe.distro, recipe.release, identity, tools, choices.base_proof)
     return (unpack, family(recipe).additions(recipe, names, states))
 
 

@@ -3,8 +3,10 @@
 Settings follow AlmaLinux's own definitions of its Azure images (AlmaLinux/cloud-images).
 """
 
+from dataclasses import replace
+
 from distros import enterprise
-from distros.recipe import Repository
+from distros.recipe import OfferedImage, Recipe, Repository
 
 HOST = "https://repo.almalinux.org/almalinux"
 KEYS = {
@@ -19,8 +21,24 @@ def repositories(release: str) -> tuple[Repository, ...]:
     return enterprise.rebuilt(release, HOST, "alma/RPM-GPG-KEY-AlmaLinux", KEYS[release], SOURCE)
 
 
+def with_image(recipe: Recipe) -> Recipe:
+    """The recipe with AlmaLinux's image for clouds: XFS, and one table for both firmwares."""
+    release, arch = recipe.release, recipe.arch
+    path = f"{release}/cloud/{arch}/images/AlmaLinux-{release}-GenericCloud-latest.{arch}.qcow2"
+    image = OfferedImage(
+        url=f"{HOST}/{path}",
+        digests="{folder}/CHECKSUM",
+        signature="{folder}/CHECKSUM.asc",
+        keyring=f"{enterprise.KEYS}/alma/RPM-GPG-KEY-AlmaLinux-{release}",
+        keys=(KEYS[release],),
+        source="wiki.almalinux.org, Generic Cloud: CHECKSUM.asc, by the key of the release's packages",
+        path=path,
+    )
+    return replace(recipe, offered=image)
+
+
 WITHHELD = enterprise.WITHHELD
-RECIPES = enterprise.recipes(
+OF_PACKAGES = enterprise.recipes(
     enterprise.Distribution(
         name="almalinux",
         title="AlmaLinux",
@@ -32,3 +50,4 @@ RECIPES = enterprise.recipes(
         cmdline=("no_timer_check", "net.ifnames=0"),
     )
 )
+RECIPES = tuple(with_image(recipe) for recipe in OF_PACKAGES)

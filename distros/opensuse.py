@@ -1,9 +1,10 @@
 """openSUSE: Leap, which shares its core with SLES of the same number, and Tumbleweed, which rolls."""
 
+import re
 from dataclasses import replace
 
 from distros import suse
-from distros.recipe import Recipe, Repository
+from distros.recipe import OfferedImage, Recipe, Repository
 
 HOST = "https://download.opensuse.org"
 SOURCE = "zypper refuses unsigned metadata; the key is published as repomd.xml.key"
@@ -67,4 +68,28 @@ def tumbleweed(arch: str) -> Recipe:
     return replace(newest, os_ids=("opensuse-tumbleweed",))
 
 
-RECIPES = tuple(make(arch) for make in (leap, tumbleweed) for arch in suse.BOOT_PACKAGES)
+IMAGES = {
+    "16.0": "distribution/leap/16.0/appliances/Leap-16.0-Minimal-VM.{arch}-Cloud.qcow2",
+    "tumbleweed": "{port}tumbleweed/appliances/openSUSE-Tumbleweed-Minimal-VM.{arch}-Cloud.qcow2",
+}
+
+
+def with_image(recipe: Recipe) -> Recipe:
+    """The recipe with openSUSE's minimal image for clouds, whose root is btrfs with snapshots."""
+    path = IMAGES[recipe.release].format(arch=recipe.arch, port=PORTS[recipe.arch])
+    stem = re.escape(path.rpartition("/")[2].removesuffix("-Cloud.qcow2"))
+    image = OfferedImage(
+        url=f"{HOST}/{path}",
+        digests="{url}.sha256",
+        signature="{url}.sha256.asc",
+        keyring=KEYRING,
+        keys=(KEY,),
+        source="inferred: beside every image of theirs lies .sha256.asc; that this key signs it, nobody tried here",
+        path=path,
+        # The URL is a name for the newest build; the list has the build's own.
+        listed=rf"{stem}-.*Cloud.*\.qcow2",
+    )
+    return replace(recipe, offered=image)
+
+
+RECIPES = tuple(with_image(make(arch)) for make in (leap, tumbleweed) for arch in suse.BOOT_PACKAGES)

@@ -137,6 +137,27 @@ class PublishedImage:
 
 
 @dataclass(frozen=True)
+class OfferedImage:
+    """A disk image of a release that its distribution offers for clouds, besides the packages that it is made of.
+
+    `digests` is the URL of a list of SHA-256 digests, `signature` that of its signature, empty where the list is
+    clear-signed; {url} stands for the image's own, {folder} for that without the file's name. One of `keys` (primary
+    fingerprints) in `keyring`, a file of the tools tree, signs. `listed` is a pattern of the image's name in the list,
+    where that is another than in the URL; `path` is where a private mirror has it, empty: nowhere. `source` says where
+    that was learned: "inferred" where nobody tried.
+    """
+
+    url: str
+    digests: str
+    signature: str
+    keyring: str
+    keys: tuple[str, ...]
+    source: str
+    path: str = ""
+    listed: str = ""
+
+
+@dataclass(frozen=True)
 class Provisioning:
     """What one way of provisioning adds to an image.
 
@@ -206,6 +227,8 @@ class Recipe:
     rpm: Rpm | None = None
     image: PublishedImage | None = None
     """The image that the distribution publishes, where that is what an image is made of."""
+    offered: OfferedImage | None = None
+    """The image that the distribution publishes to build on, where it has one that can be verified."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Kinds of images that cannot be made of it, and why."""
     normalized: tuple[str, ...] = ()

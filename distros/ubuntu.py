@@ -7,11 +7,12 @@ when they run: the part that makes those is not public.
 from dataclasses import replace
 
 from distros import azure, debian
-from distros.recipe import Archive, Grub, Initramfs, Kernel, Provisioning, Recipe, TextFile
+from distros.recipe import Archive, Grub, Initramfs, Kernel, OfferedImage, Provisioning, Recipe, TextFile
 
 KEYRING = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 KEYS = ("F6ECB3762474EDA9D21B7022871920D1991BC93C",)
 """The archive's key of 2018, which signs every release since 22.04; the keyring's key of 2012 signs none of them."""
+CLOUD_IMAGE_KEY = "D2EB44626FDDC30B513D5BB71A5D6C4C7DB87C81"
 COMPONENTS = ("main", "restricted", "universe", "multiverse")
 MAIN = "http://archive.ubuntu.com/ubuntu"
 SECURITY = "http://security.ubuntu.com/ubuntu"
@@ -307,5 +308,20 @@ def on_arm(recipe: Recipe) -> Recipe:
     )
 
 
+def with_image(recipe: Recipe) -> Recipe:
+    """The recipe with Canonical's image for clouds, whose kernel is not the azure one: that comes in addition."""
+    server = f"https://cloud-images.ubuntu.com/releases/{recipe.codename}/release"
+    cpu = {"x86_64": "amd64", "aarch64": "arm64"}[recipe.arch]
+    image = OfferedImage(
+        url=f"{server}/ubuntu-{recipe.release}-server-cloudimg-{cpu}.img",
+        digests="{folder}/SHA256SUMS",
+        signature="{folder}/SHA256SUMS.gpg",
+        keyring="/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg",
+        keys=(CLOUD_IMAGE_KEY,),
+        source="documentation.ubuntu.com, public images: SHA256SUMS.gpg, by the key of ubuntu-keyring's own file",
+    )
+    return replace(recipe, offered=image)
+
+
 RELEASES = (JAMMY, NOBLE, RESOLUTE)
-RECIPES = (*RELEASES, *(on_arm(recipe) for recipe in RELEASES))
+RECIPES = tuple(with_image(recipe) for recipe in (*RELEASES, *(on_arm(recipe) for recipe in RELEASES)))

@@ -1,0 +1,182 @@
+"""The image that a distribution offers: found by its word, believed when the list of digests is signed."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from build import base, keys, offered
+from build.errors import CallerError, KilnError, MachineError
+from build.request import find_recipe
+from distros import Recipe, all_recipes
+from distros.recipe import OfferedImage
+from tests.standin.key import SigningKey
+from tests.standin.serve import served
+
+FILE = "Vendor-10-Cloud.qcow2"
+CONTENT = b"a disk of the vendor"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+TOOLS = Path("/nowhere")
+
+
+@pytest.fixture(scope="module")
+def made_keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[SigningKey, SigningKey]:
+    """The vendor's key, and somebody else's."""
+    folders = [tmp_path_factory.mktemp(name) for name in ("own", "foreign")]
+    return SigningKey.make(folders[0]), SigningKey.make(folders[1])
+
+
+@dataclass
+class Vendor:
+    """A server with an image; its list is named `list`, and `key` signs it."""
+
+    folder: Path
+    key: SigningKey
+    url: str = ""
+
+    def publish(self, text: str, *, by: SigningKey | None = None, clear: bool = False) -> None:
+        """Publish the image with this list of digests."""
+        (self.folder / FILE).write_bytes(CONTENT)
+        listed = self.folder / "plain"
+        listed.write_text(text)
+        with (by or self.key).opened() as opened:
+            if clear:
+                opened.clear_sign(listed, self.folder / "list")
+            else:
+                opened.detach_sign(listed, self.folder / "list.sig")
+                listed.replace(self.folder / "list")
+
+    def recipe(self, *, clear: bool = False, listed: str = "") -> Recipe:
+        """A recipe that offers it."""
+        signature = "" if clear else "{folder}/list.sig"
+        image = OfferedImage(
+            f"{self.url}/{FILE}", "{folder}/list", signature, keys.take(self.key.public), (), "test", listed=listed
+        )
+        return replace(find_recipe("almalinux", "10", "x86_64"), offered=image)
+
+
+@pytest.fixture
+def vendor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_keys: tuple[SigningKey, SigningKey]
+) -> Iterator[Vendor]:
+    monkeypatch.setenv("KILN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "served").mkdir()
+    with served(tmp_path / "served") as server:
+        yield Vendor(tmp_path / "served", made_keys[0], server.url)
+
+
+@pytest.mark.parametrize("clear", [True, False], ids=["clear-signed", "signed apart"])
+@pytest.mark.parametrize(
+    "text",
+    [f"{'0' * 64}  other\n{DIGEST} *{FILE}\n", f"# Vendor\nSHA256 (other) = {'0' * 64}\nSHA256 ({FILE}) = {DIGEST}\n"],
+    ids=["plain", "tagged"],
+)
+def test_takes_what_the_signed_list_says(vendor: Vendor, text: str, clear: bool) -> None:
+    vendor.publish(text, clear=clear)
+    recipe = vendor.recipe(clear=clear)
+    for offline in (False, True):
+        offer = offered.find(recipe, None, None, offline=offline)
+        taken = base.take_offered(offer, None, offline=offline, waiting=print)
+        assert (taken.name, taken.sha256, taken.file.read_bytes()) == ("vendor-10-cloud", DIGEST, CONTENT)
+        offer.proof.verify(taken.sha256, TOOLS)
+
+
+def test_takes_a_name_that_stands_for_the_newest_build(vendor: Vendor) -> None:
+    vendor.publish(f"{DIGEST}  Vendor-10-1.2-Cloud-Build3.qcow2\n")
+    with pytest.raises(MachineError, match="has 0 digests of it"):
+        offered.find(vendor.recipe(), None, None, offline=False)
+    offer = offered.find(vendor.recipe(listed=r"Vendor-10-.*Cloud.*\.qcow2"), None, None, offline=False)
+    offer.proof.verify(offer.sha256, TOOLS)
+
+
+@pytest.mark.parametrize("clear", [True, False], ids=["clear-signed", "signed apart"])
+def test_believes_no_list_of_somebody_elses(
+    vendor: Vendor, made_keys: tuple[SigningKey, SigningKey], clear: bool
+) -> None:
+    vendor.publish(f"{DIGEST}  {FILE}\n", by=made_keys[1], clear=clear)
+    offer = offered.find(vendor.recipe(clear=clear), None, None, offline=False)
+    with pytest.raises(MachineError, match="does not hold"):
+        offer.proof.verify(offer.sha256, TOOLS)
+
+
+def test_believes_no_list_that_was_altered(vendor: Vendor) -> None:
+    vendor.publish(f"{'0' * 64}  {FILE}\n")
+    altered = (vendor.folder / "list").read_text().replace("0" * 64, DIGEST)
+    (vendor.folder / "list").write_text(altered)
+    offer = offered.find(vendor.recipe(), None, None, offline=False)
+    with pytest.raises(MachineError, match="does not hold"):
+        offer.proof.verify(offer.sha256, TOOLS)
+
+
+def test_believes_nothing_that_stands_beside_what_is_signed(vendor: Vendor) -> None:
+    vendor.publish(f"{'0' * 64}  {FILE}\n", clear=True)
+    signed = vendor.folder / "list"
+    signed.write_text(f"{DIGEST}  Vendor-other\n{signed.read_text()}")
+    offer = offered.find(vendor.recipe(clear=True, listed="Vendor-other"), None, None, offline=False)
+    assert offer.sha256 == DIGEST
+    with pytest.raises(MachineError, match="has another digest"):
+        offer.proof.verify(offer.sha256, TOOLS)
+
+
+def test_refuses_an_image_that_is_not_the_listed_one(vendor: Vendor) -> None:
+    vendor.publish(f"{DIGEST}  {FILE}\n")
+    (vendor.folder / FILE).write_bytes(b"another disk")
+    offer = offered.find(vendor.recipe(), None, None, offline=False)
+    with pytest.raises(KilnError, match="digest"):
+        base.take_offered(offer, None, offline=False, waiting=print)
+    with pytest.raises(CallerError, match="by now"):
+        base.take_offered(offer, "0" * 64, offline=False, waiting=print)
+
+
+def test_takes_a_mirrors_image_by_the_mirrors_key(
+    vendor: Vendor, made_keys: tuple[SigningKey, SigningKey], tmp_path: Path
+) -> None:
+    vendor.publish(f"{DIGEST}  {FILE}\n", by=made_keys[1])
+    recipe = vendor.recipe()
+    assert recipe.offered
+    own = replace(recipe, offered=replace(recipe.offered, url=f"https://nowhere.invalid/{FILE}", path=FILE))
+    offer = offered.find(own, vendor.url, keys.take(made_keys[1].public), offline=False)
+    offer.proof.verify(offer.sha256, TOOLS)
+    with pytest.raises(CallerError, match="does not hold"):
+        offered.find(own, vendor.url, None, offline=False).proof.verify(DIGEST, TOOLS)
+
+
+def test_believes_no_list_from_before_the_newest_that_it_saw(vendor: Vendor) -> None:
+    vendor.publish(f"{DIGEST}  {FILE}\n")
+    recipe = vendor.recipe()
+    old = offered.find(recipe, None, None, offline=False)
+    old.proof.verify(DIGEST, TOOLS)
+    time.sleep(1.1)  # signatures count whole seconds
+    vendor.publish(f"# newer\n{DIGEST}  {FILE}\n")
+    offered.find(recipe, None, None, offline=False).proof.verify(DIGEST, TOOLS)
+    with pytest.raises(MachineError, match="older than what it was before"):
+        old.proof.verify(DIGEST, TOOLS)
+
+
+def test_says_where_a_distribution_offers_none() -> None:
+    with pytest.raises(CallerError, match="debian-13 has no published image") as refusal:
+        offered.find(find_recipe("debian", "13", "x86_64"), None, None, offline=False)
+    assert "--base-sha256" in refusal.value.hint
+
+
+def test_reads_a_proof_as_it_was_written(vendor: Vendor) -> None:
+    proof = offered.Proof("url", "name", "1" * 64, "", "keyring", ("A" * 40,), True)
+    told = {"url": "url", "name": "name", "list": "1" * 64, "signature": "", "keyring": "keyring", "keys": ["A" * 40]}
+    assert offered.Proof.read({**told, "blames_caller": True}) == proof
+    assert offered.Proof.read(None) is None
+
+
+@pytest.mark.parametrize(
+    "recipe", [one for one in all_recipes() if one.offered], ids=lambda one: f"{one.name}-{one.arch}"
+)
+def test_each_offer_names_a_file_that_its_own_list_may_have(recipe: Recipe) -> None:
+    image = recipe.offered
+    assert image
+    assert image.url.startswith("https://")
+    assert image.url.endswith(image.path)
+    assert "{" not in image.url + image.path + image.listed
+    assert all(len(key) == 40 for key in image.keys)
+    assert image.keys
