@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +51,11 @@ class Bill:
 
 
 def distribution(work: Workspace) -> tuple[str, str]:
-    """ID and VERSION_ID of the tree's os-release, empty where it has none."""
-    try:
-        text = _within(work, "/etc/os-release").read_text()
-    except (FileNotFoundError, RecipeError):
-        return "", ""
+    """ID and VERSION_ID of the tree's os-release, empty where it has none; that of /etc counts first (os-release(5))."""
+    text = ""
+    for path in ("/usr/lib/os-release", "/etc/os-release"):
+        with suppress(FileNotFoundError, RecipeError):
+            text = _within(work, path).read_text()
     values = dict(re.findall(r"^(\w+)=[\"']?([^\"'\n]*)", text, re.MULTILINE))
     return values.get("ID", ""), values.get("VERSION_ID", "")
 

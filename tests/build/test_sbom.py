@@ -185,6 +185,13 @@ def test_reads_a_tree_by_its_own_links(work: Workspace) -> None:
     assert distribution(work) == ("debian", "13")
 
 
+def test_knows_a_system_that_is_read_only_by_what_lies_below_usr(work: Workspace) -> None:
+    work.write("/usr/lib/os-release", "ID=flatcar\nVERSION_ID=4593.2.1\n")
+    assert distribution(work) == ("flatcar", "4593.2.1")
+    work.write("/etc/os-release", "ID=own\n")
+    assert distribution(work) == ("own", "")
+
+
 def test_has_no_packages_where_there_is_no_database(work: Workspace) -> None:
     assert components(work, None, {}) == ()
     assert distribution(work) == ("", "")
