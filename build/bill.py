@@ -51,7 +51,7 @@ class Bill:
 
 
 def distribution(work: Workspace) -> tuple[str, str]:
-    """ID and VERSION_ID of the tree's os-release, empty where it has none; that of /etc counts first (os-release(5))."""
+    """ID and VERSION_ID of the tree's os-release, empty where it has none; /etc goes first (os-release(5))."""
     text = ""
     for path in ("/usr/lib/os-release", "/etc/os-release"):
         with suppress(FileNotFoundError, RecipeError):
