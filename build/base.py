@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from build import appliance, cache, fetch, offered, traces
+from build import appliance, cache, fetch, offered, packed, traces
 from build.archive import Release
 from build.command import run
 from build.diskfile import open_disk
@@ -130,7 +130,9 @@ class UnpackBase:
             self.proof.verify(self.base.sha256, work.tools)
         reader = appliance.make(self.tools, work.log, offline=work.offline)
         tar = work.file("base.tar")
-        mounts = appliance.read_files(reader, open_disk(self.base.file), tar, work.log)
+        disk = packed.unpacked(self.base.file, work.file("base.disk"))
+        mounts = appliance.read_files(reader, open_disk(disk), tar, work.log)
+        work.file("base.disk").unlink(missing_ok=True)
         cache.remove(work.tree)
         work.tree.mkdir()
         work.tree.chmod(0o755)

@@ -8,11 +8,9 @@ from typing import BinaryIO
 
 from build import archive, fetch, gptgrow, keys, signatures
 from build.errors import CallerError, KilnError, MachineError
+from build.packed import write_sparsely
 from build.vhd import FIXED, LENGTH, Footer
 from build.workspace import Workspace
-
-CHUNK = 1 << 20
-ZEROS = bytes(CHUNK)
 
 
 @dataclass(frozen=True)
@@ -126,15 +124,8 @@ def unpack(packed: BinaryIO, disk: BinaryIO) -> int:
 
     Raises EOFError where it breaks off, OSError where it is none.
     """
-    length = 0
     with bz2.open(packed) as content:
-        while block := content.read(CHUNK):
-            if block != ZEROS[: len(block)]:
-                disk.seek(length)
-                disk.write(block)
-            length += len(block)
-    disk.truncate(length)
-    return length
+        return write_sparsely(content, disk)
 
 
 @dataclass(frozen=True)
