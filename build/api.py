@@ -10,7 +10,7 @@ from pathlib import Path
 from build import archive, base, cache, confined, foreign, freshness, keys, locking, offered, proxy, tools
 from build.archive import Release
 from build.errors import CallerError, MachineError
-from build.families import Sources, State, family
+from build.families import Sources, State, family, whole
 from build.manifest import DISK, Manifest
 from build.order import Order
 from build.plan import BuildPlan, Choices, image_name
@@ -20,6 +20,7 @@ from build.request import BuildRequest, choose, completed, find_recipe
 from build.shelf import require_ours
 from build.spec import NOTHING, effect, layered, load
 from build.spec import sources as extra_sources
+from build.spec.blame import explained
 from build.spec.commands import require_isolation
 from build.vhd import EPOCH, LENGTH
 from distros import Recipe, lifetime
@@ -88,8 +89,12 @@ def _chosen(
     """The recipe with the spec laid on it, the choices, and the request with what the spec says. Raises CallerError."""
     spec = load(request.spec) if request.spec else NOTHING
     request = completed(request, spec, note)
-    recipe = find_recipe(request.distro, request.release, request.arch)
-    return layered(recipe, spec), _with_base(recipe, choose(recipe, request, spec), request, waiting), request
+    with explained(spec):
+        recipe = find_recipe(request.distro, request.release, request.arch)
+        if published := whole(recipe):
+            published.require_possible(spec)
+        layers, choices = layered(recipe, spec), choose(recipe, request, spec)
+    return layers, _with_base(recipe, choices, request, waiting), request
 
 
 def _with_base(recipe: Recipe, choices: Choices, request: BuildRequest, waiting: Callable[[str], None]) -> Choices:
@@ -117,8 +122,9 @@ def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callab
         states, tools_release = locking.states(lock, recipe), locking.tools_state(lock, recipe, offline=request.offline)
     else:
         extra = extra_sources(choices.spec.repositories, recipe.arch)
-        states, tools_release = _states(recipe, request, extra, note)
-        freshness.require((*states, tools_release))
+        with explained(choices.spec, recipe):
+            states, tools_release = _states(recipe, request, extra, note)
+            freshness.require((*states, tools_release))
     return Order(
         recipe,
         choices,

@@ -113,7 +113,7 @@ def verify(release: Release, keyring: Path, *, mirror: bool) -> None:
         told = run("gpgv", "--status-fd", "1", "--keyring", keyring.absolute(), file).stdout
     except CommandFailed as refusal:
         raise blame(
-            f"the signature of {release.url} {release.suite} does not hold against {release.keyring}: "
+            f"the signature of {release.url} {release.suite} does not hold against {keys.shown(release.keyring)}: "
             + refusal.output.strip().splitlines()[-1],
             ALTERED,
         ) from None

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from build.errors import CallerError
+from build.spec.complaint import Unfit
 from build.spec.value import IGNITION, File, Spec, User, first_boot_kind
 
 VERSION = "3.3.0"
@@ -14,11 +14,11 @@ UNITS = "/etc/systemd/system/"
 UNIT_KINDS = (".service", ".socket", ".timer", ".path", ".target", ".mount", ".automount", ".swap", ".slice")
 SUDO = "{name} ALL=(ALL) NOPASSWD: ALL\n"
 IMPOSSIBLE = {
-    "packages": "none can be added: its /usr is one read-only image (use containers, or a sysext as a file)",
-    "removed": "none can be taken out: its /usr is one read-only image",
-    "repositories": "it has no package manager, and so no repositories",
-    "commands": "no command can be run in it while it is built: write a unit that runs at the first boot",
-    "removed_arguments": "its own kernel arguments lie in a partition that is signed and stays as it is",
+    "packages.add": "none can be added: its /usr is one read-only image (use containers, or a sysext as a file)",
+    "packages.remove": "none can be taken out: its /usr is one read-only image",
+    "repositories.name": "it has no package manager, and so no repositories",
+    "commands.run": "no command can be run in it while it is built: write a unit that runs at the first boot",
+    "kernel_arguments.remove": "its own kernel arguments lie in a partition that is signed and stays as it is",
     "locale": "it has no other locale than its own",
 }
 """What a spec may ask for and an image that Ignition configures cannot have."""
@@ -26,12 +26,21 @@ IMPOSSIBLE = {
 
 def require_possible(spec: Spec) -> None:
     """Raise CallerError for what cannot be told to Ignition."""
-    for name, reason in IMPOSSIBLE.items():
-        if getattr(spec, name):
-            raise CallerError(f"{spec.file or 'the spec'}: {name}: {reason}", "take it out of the spec")
+    said = {
+        "packages.add": spec.packages,
+        "packages.remove": spec.removed,
+        "repositories.name": spec.repositories,
+        "commands.run": spec.commands,
+        "kernel_arguments.remove": spec.removed_arguments,
+        "locale": spec.locale,
+    }
+    for key, reason in IMPOSSIBLE.items():
+        if said[key]:
+            raise Unfit(key, None, reason, "take it out of the spec")
     if spec.first_boot and first_boot_kind(spec.first_boot) != IGNITION:
-        raise CallerError(
-            f"{spec.file or 'the spec'}: first_boot: it takes an Ignition config",
+        raise Unfit(
+            *("first_boot.user_data", None),
+            "such an image takes an Ignition config",
             "convert it with Butane, or say files, services and users in the spec",
         )
 

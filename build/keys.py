@@ -58,6 +58,11 @@ def located(keyring: str, tools: Path) -> Path:
     return tools / keyring.lstrip("/")
 
 
+def shown(keyring: str) -> str:
+    """How people know a keyring."""
+    return "the key that was given" if keyring.startswith(GIVEN) else keyring
+
+
 def signers(status: str) -> set[str]:
     """The fingerprints of the primary keys whose signatures hold, from what gpgv prints with --status-fd."""
     lines = (line.split() for line in status.splitlines())

@@ -15,6 +15,7 @@ from build.plan import BuildPlan, Choices, package_names, plan
 from build.request import find_recipe
 from build.spec import NOTHING, Spec, layered
 from build.spec import letter as spec_letter
+from build.spec.blame import explained
 from distros import Recipe
 
 
@@ -48,7 +49,8 @@ class Order:
         if self.lock:
             names = package_names(self.recipe, self.choices)
             first = lockable(self.recipe).locked(self.recipe, names, self.lock, self.places)
-        return plan(self.recipe, self.choices, self.states, self.epoch, self.tools, first)
+        with explained(self.choices.spec):
+            return plan(self.recipe, self.choices, self.states, self.epoch, self.tools, first)
 
     def public(self, url: str) -> str:
         """The address as a plan or a manifest may have it."""

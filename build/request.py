@@ -9,6 +9,7 @@ from build.errors import CallerError
 from build.names import ACCOUNT, ACCOUNT_HINT, HOSTNAME, HOSTNAME_HINT, IMAGE, IMAGE_HINT, PUBLIC_KEY
 from build.plan import GENERATIONS, Choices
 from build.spec import NOTHING, Spec, require_first_boot
+from build.spec.complaint import Unfit, nearest
 from distros import Recipe, all_recipes, withheld
 from distros.recipe import ARCHITECTURES, KINDS
 
@@ -86,17 +87,21 @@ def find_recipe(distro: str | None, release: str | None, arch: str | None) -> Re
     same = [recipe for recipe in recipes if recipe.distro == distro]
     if not same:
         known = ", ".join(dict.fromkeys(recipe.distro for recipe in recipes))
-        raise CallerError(f"there is no recipe for {distro!r}", f"there are recipes for: {known}")
+        what = f"there is no recipe for {distro!r}{nearest(distro, (recipe.distro for recipe in recipes))}"
+        raise Unfit("distro", distro, what, f"there are recipes for: {known}", what)
     wanted = [one for one in same if (one.default if release is None else _is_called(one, release))]
     if not wanted:
         known = ", ".join(dict.fromkeys(recipe.release for recipe in same))
         if release and (reason := withheld(distro, release)):
-            raise CallerError(f"{distro} {release} is not offered: {reason}", f"the releases of {distro} are: {known}")
-        raise CallerError(f"there is no recipe for {distro} {release!r}", f"the releases of {distro} are: {known}")
+            what = f"{distro} {release} is not offered: {reason}"
+        else:
+            what = f"there is no recipe for {distro} {release!r}"
+        raise Unfit("release", str(release), what, f"the releases of {distro} are: {known}", what)
     found = [recipe for recipe in wanted if recipe.arch == arch]
     if not found:
         there = ", ".join(recipe.arch for recipe in wanted)
-        raise CallerError(f"{wanted[0].name} has no recipe for {arch}", f"there is one for {there}")
+        what = f"{wanted[0].name} has no recipe for {arch}"
+        raise Unfit("arch", arch, what, f"there is one for {there}", what)
     return found[0]
 
 
@@ -123,7 +128,8 @@ def choose(recipe: Recipe, request: BuildRequest, spec: Spec = NOTHING) -> Choic
         raise CallerError("--mirror-key goes with --mirror", "a distribution's own archive is checked with its own key")
     size = recipe.size if request.size is None else request.size
     if kind in recipe.refused:
-        raise CallerError(f"{recipe.name} has no --type {kind}: {recipe.refused[kind]}", "build a generalized image")
+        what = f"{recipe.name} has no --type {kind}: {recipe.refused[kind]}"
+        raise Unfit("type", kind, what, "build a generalized image", what)
     identity = _no_identity(request, spec, provisioner) if kind == "generalized" else _identity(request, spec)
     require_first_boot(spec, provisioner, kind)
     name = _name(recipe, request.name or spec.name)
@@ -154,8 +160,10 @@ def _require_use(recipe: Recipe, request: BuildRequest) -> None:
 def _offered(name: str, flag: str, value: str, known: tuple[str, ...]) -> None:
     """Raise CallerError for what this recipe does not have."""
     if value not in known:
-        there = ", ".join(word for word in known if word) or "no choice"
-        raise CallerError(f"{name} has no {flag} {value}", f"there is: {there}")
+        words = [word for word in known if word]
+        key = {"--gen": "generation"}.get(flag, flag.removeprefix("--"))
+        hint = f"there is: {', '.join(words)}" if words else f"it has one {key} alone: leave that out"
+        raise Unfit(key, value, f"{name} has no {key} {value!r}", hint, f"{name} has no {flag} {value}")
 
 
 def _among(flag: str, value: str, known: tuple[str, ...]) -> None:

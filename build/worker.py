@@ -16,7 +16,7 @@ from build.finish import deliver
 from build.order import Order
 from build.plan import BuildPlan, ids
 from build.progress import Progress
-from build.spec.recipe import blamed
+from build.spec.blame import blamed
 from build.spec.redact import RedactedLog, Redactor
 from build.workspace import Workspace
 

@@ -70,6 +70,9 @@ class Family(Protocol):
 class WholeImage(Protocol):
     """What a family's module holds besides, whose images are published whole and not made of packages."""
 
+    def require_possible(self, spec: Spec) -> None:
+        """Raise CallerError for what a spec asks for and such an image cannot have."""
+
     def steps(
         self, recipe: Recipe, image: str, size: int, spec: Spec, states: tuple[Any, ...]
     ) -> tuple[PackagesStep, ...]:

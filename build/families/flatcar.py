@@ -17,6 +17,7 @@ from build.errors import CallerError, MachineError, RecipeError
 from build.families.source import Sources
 from build.flatcar import CheckSystem
 from build.gpt import SECTOR
+from build.ignition import require_possible
 from build.layout import LARGEST, MIB
 from build.oem import CustomizeOem
 from build.published import FetchImage, GrowDisk, Published, UnpackImage
@@ -101,7 +102,7 @@ def steps(recipe: Recipe, image: str, size: int, spec: Spec, states: tuple[Publi
     """
     if size % MIB or size > LARGEST or size < SECTOR:
         raise CallerError(f"a disk of {size} bytes is none that Azure takes", f"whole MiB, at most {LARGEST >> 30} GiB")
-    ignition.require_possible(spec)
+    require_possible(spec)
     (published,) = states
     user = spec.first_boot if spec.first_boot and first_boot_kind(spec.first_boot) == IGNITION else None
     oem = CustomizeOem(image, ignition.config(spec), user.read().decode() if user else "", spec.arguments)
@@ -134,3 +135,17 @@ def installed(recipe: Recipe, work: Workspace) -> tuple[tuple[str, str, str], ..
 
 def _release(work: Workspace) -> list[str]:
     return work.path("/usr/lib/os-release").read_text().splitlines()
+
+
+__all__ = [
+    "TOOLS",
+    "additions",
+    "installed",
+    "packages",
+    "read_state",
+    "require_possible",
+    "states",
+    "steps",
+    "verify",
+    "version_of",
+]

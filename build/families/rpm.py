@@ -313,10 +313,11 @@ def _folder() -> Path:
 def verify(state: Metadata, tools: Path, *, mirror: bool) -> None:
     """Check the signature of a repomd.xml where its repository signs it, and that its packages' keys are there.
 
-    Raises CallerError for a mirror, MachineError for the repository itself, RecipeError for a key that is nowhere.
+    Raises CallerError for a mirror and a repository of the caller's own, MachineError for the distribution's, and
+    RecipeError for a key that is nowhere.
     """
     package_keys(state, tools)
-    blame: type[KilnError] = CallerError if mirror else MachineError
+    blame: type[KilnError] = CallerError if mirror or state.keyring.startswith(keys.GIVEN) else MachineError
     file = kept(state)
     if hashlib.sha256(file.read_bytes()).hexdigest() != state.sha256:
         file.unlink()
@@ -337,7 +338,7 @@ def _verify_signature(state: Metadata, file: Path, tools: Path, blame: type[Kiln
         told = run("gpgv", "--status-fd", "1", "--keyring", file_of_keys, signature, file).stdout
     except CommandFailed as refusal:
         raise blame(
-            f"the signature of {state.url}/{REPOMD} does not hold against {state.keyring}: "
+            f"the signature of {state.url}/{REPOMD} does not hold against {keys.shown(state.keyring)}: "
             + refusal.output.strip().splitlines()[-1],
             archive.ALTERED,
         ) from None
@@ -355,13 +356,16 @@ def pinned(keyring: str, fingerprints: Iterable[str], tools: Path) -> tuple[Cert
 
     Raises RecipeError where one is missing, or where a recipe names none.
     """
-    names = [keyring] if keyring.startswith(keys.GIVEN) else keyring.split(":")
+    given = keyring.startswith(keys.GIVEN)
+    names = [keyring] if given else keyring.split(":")
     try:
         contents = [keys.dearmored(keys.located(name, tools).read_bytes()) for name in names]
         found = tuple(one for content in contents for one in certificates(content))
     except (OSError, ValueError) as damage:
+        if given:
+            raise CallerError(f"{keys.shown(keyring)} cannot be read: {damage}", "give the public key itself") from None
         raise RecipeError(f"the keyring {keyring} cannot be read: {damage}", "correct it in the recipe") from None
-    if keyring.startswith(keys.GIVEN):
+    if given:
         return found
     wanted = tuple(fingerprints)
     missing = [one for one in wanted if one not in {certificate.fingerprint for certificate in found}]

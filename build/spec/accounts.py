@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from build.configure import ACCOUNT_LOCKS, NO_SUCH_NAME, is_taken
-from build.errors import CallerError
-from build.spec.complaint import nearest
+from build.spec.complaint import Unfit, nearest
 from build.spec.value import User
 from build.workspace import Workspace
 
@@ -32,11 +31,13 @@ class AddUser:
             work.remove(lock)
         for file, kind in (("/etc/passwd", "an account"), ("/etc/group", "a group")):
             if is_taken(work.path(file).read_text(), one.name):
-                raise CallerError(f"users: the image has {kind} {one.name} already", "choose another name in the spec")
-        require_names(work, "/etc/group", one.groups, f"users: {one.name} cannot join")
+                raise Unfit("users.name", one.name, f"the image has {kind} {one.name} already", "choose another name")
+        require_names(work, "/etc/group", one.groups, "users.groups", f"{one.name} cannot join")
         if not work.path(one.shell).exists():
-            raise CallerError(
-                f"users: {one.name}'s shell {one.shell} is not in the image", "add its package in the spec"
+            raise Unfit(
+                *("users.shell", one.shell),
+                f"{one.name}'s shell {one.shell} is not in the image",
+                "add its package in the spec",
             )
         work.inside("userdel", "--force", one.name, expect=(0, NO_SUCH_NAME))
         work.inside("groupdel", one.name, expect=(0, NO_SUCH_NAME))
@@ -66,9 +67,12 @@ def ids(work: Workspace, file: str) -> dict[str, int]:
     return {row[0]: int(row[2]) for row in rows if row[2].isdecimal()}
 
 
-def require_names(work: Workspace, file: str, names: Iterable[str], what: str) -> None:
-    """Raise CallerError, beginning with `what`, for a name that this file of the image has not; numbers need none."""
+def require_names(work: Workspace, file: str, names: Iterable[str], key: str, what: str) -> None:
+    """Raise CallerError, beginning with `what`, for a name that this file of the image has not; numbers need none.
+
+    `key` is where the spec says such names.
+    """
     known = ids(work, file)
     for name in names:
         if name not in known and not name.isdecimal():
-            raise CallerError(f"{what} {name!r}, which is not in the image's {file}{nearest(name, known)}")
+            raise Unfit(key, name, f"{what} {name!r}, which is not in the image's {file}{nearest(name, known)}")

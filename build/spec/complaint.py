@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from build.errors import CallerError
 from build.spec.document import Place
 
 SIMILAR = 0.6
@@ -22,6 +23,18 @@ class Complaint:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.text}"
+
+
+class Unfit(CallerError):
+    """What a spec may say, and this recipe or this image has not. `blame` tells it with file and line.
+
+    `key` and `value` are what was said (`packages.add`, "nginx"; None: whatever it is), `reason` what is wrong with it;
+    `what` is said in its place where no spec says so, as by a flag.
+    """
+
+    def __init__(self, key: str, value: str | None, reason: str, hint: str = "", what: str = "") -> None:
+        super().__init__(what or f"{key}: {reason}", hint)
+        self.key, self.value, self.reason = key, value, reason
 
 
 def complaint(place: Place, what: str) -> Complaint:

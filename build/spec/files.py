@@ -3,8 +3,8 @@
 import os
 from dataclasses import dataclass
 
-from build.errors import CallerError
 from build.spec.accounts import ids, require_names
+from build.spec.complaint import Unfit
 from build.spec.value import File
 from build.workspace import Workspace
 
@@ -23,12 +23,12 @@ class WriteSpecFiles:
         """They replace what is there; a folder is not replaced by a file."""
         users, groups = ids(work, "/etc/passwd"), ids(work, "/etc/group")
         for file in self.files:
-            require_names(work, "/etc/passwd", (file.owner,), f"files: {file.path} cannot belong to")
-            require_names(work, "/etc/group", (file.group,), f"files: {file.path} cannot belong to")
+            require_names(work, "/etc/passwd", (file.owner,), "files.owner", f"{file.path} cannot belong to")
+            require_names(work, "/etc/group", (file.group,), "files.group", f"{file.path} cannot belong to")
         for file in self.files:
             path = work.path(file.path)
             if path.is_dir() and not path.is_symlink():
-                raise CallerError(f"files: {file.path} is a folder of the image", "name a file below it")
+                raise Unfit("files.path", file.path, f"{file.path} is a folder of the image", "name a file below it")
             if file.content is None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 work.remove(file.path)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build.command import CommandFailed
-from build.errors import CallerError
+from build.spec.complaint import Unfit
 from build.spec.value import CLOUD_CONFIG, Content, first_boot_kind
 from build.workspace import Workspace
 
@@ -52,8 +52,9 @@ class BakeFirstBoot:
             try:
                 work.inside("cloud-init", "schema", "--config-file", CLOUD_CONFIGURATION)
             except CommandFailed as failure:
-                raise CallerError(
-                    "first_boot.user_data is no valid cloud-config:\n" + "\n".join(failure.output.splitlines()[-12:]),
+                raise Unfit(
+                    *("first_boot.user_data", ""),
+                    "this is no valid cloud-config:\n" + "\n".join(failure.output.splitlines()[-12:]),
                     "cloud-init's documentation has every module's keys",
                 ) from None
             return

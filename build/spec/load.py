@@ -71,6 +71,7 @@ class _Reader:
             timezone=self._said("timezone", ""),
             first_boot=self._first_boot(),
             file=file.name,
+            places=tuple(_places(self.whole)),
         )
 
     def _stem(self, file: Path) -> str:
@@ -224,6 +225,23 @@ class _Reader:
         if len(self.complaints) == before and first_boot_kind(content) == OTHER:
             self._complain(said, "it must begin with #cloud-config, or with #! as a script does")
         return content
+
+
+LONG = ("files.content", "first_boot.user_data")
+"""Keys that hold texts: a message names them without their value."""
+
+
+def _places(node: Node, key: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every key with its value as text, and where it stands: file, line and key."""
+    if isinstance(node.value, dict) and key not in LONG:
+        for name, one in node.value.items():
+            yield from _places(one, f"{key}.{name}" if key else name)
+    elif isinstance(node.value, list):
+        for one in node.value:
+            yield from _places(one, key)
+    else:
+        text = "" if key in LONG else str(node.value)
+        yield key, unit(text) if key.startswith("services.") else text, f"{node.place}: {node.place.key}"
 
 
 def _value(table: dict[str, Node], key: str, default: Any) -> Any:

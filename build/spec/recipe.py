@@ -1,27 +1,22 @@
 """A recipe with a spec laid on it: packages, kernel arguments, and where extra packages come from."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from build.errors import CallerError, KilnError, RecipeError
-from build.spec.complaint import nearest
+from build.spec.complaint import Unfit, nearest
 from build.spec.value import BASIC_LOCALES, CLOUD_CONFIG, IGNITION, ExtraRepository, Spec, first_boot_kind
 from distros.recipe import Archive, Recipe, Repository
 
 
 def layered(recipe: Recipe, spec: Spec) -> Recipe:
     """The recipe as the spec would have it. Raises CallerError for what this recipe cannot give."""
-    if (spec.packages or spec.removed or spec.repositories) and not recipe.archives:
-        raise CallerError(
-            f"{spec.file}: {recipe.name} is not made of packages: none can be added or removed",
-            "take 'packages' and 'repositories' out of the spec; files, services and users are possible",
-        )
+    if not recipe.archives:
+        return recipe  # it is published whole: its family says what cannot be
     _require_kind(recipe, spec)
     _require_bootable(recipe, spec)
     kept = tuple(name for name in recipe.packages if name not in spec.removed)
     zone = recipe.timezone_packages if spec.timezone else ()
-    added = (*_locale_packages(recipe, spec.locale), *zone, *spec.packages)
+    added = (*locale_packages(recipe, spec.locale), *zone, *spec.packages)
     return replace(
         recipe,
         packages=tuple(dict.fromkeys((*kept, *added))),
@@ -48,8 +43,9 @@ def _require_kind(recipe: Recipe, spec: Spec) -> None:
     kind = "apt" if any(isinstance(one, Archive) for one in recipe.archives) else "rpm"
     for one in spec.repositories:
         if one.kind != kind:
-            raise CallerError(
-                f"{spec.file}: the repository {one.name!r} is one of {one.kind}, {recipe.name} has packages of {kind}",
+            raise Unfit(
+                *("repositories.name", one.name),
+                f"{one.name!r} is a repository of {one.kind}, {recipe.name} has packages of {kind}",
                 f"a spec with it fits only distributions of {one.kind}",
             )
 
@@ -61,13 +57,15 @@ def _require_bootable(recipe: Recipe, spec: Spec) -> None:
         *(name for one in recipe.provisioning.values() for name in one.packages),
     }
     if here := sorted(needed & {*spec.removed}):
-        raise CallerError(
-            f"{spec.file}: {', '.join(here)} cannot be removed: an image needs kernel, boot loaders and provisioner",
+        raise Unfit(
+            *("packages.remove", here[0]),
+            f"{', '.join(here)} cannot be removed: an image needs kernel, boot loaders and provisioner",
             "another provisioner is chosen by 'provisioner', another kernel by 'kernel'",
         )
 
 
-def _locale_packages(recipe: Recipe, locale: str) -> tuple[str, ...]:
+def locale_packages(recipe: Recipe, locale: str) -> tuple[str, ...]:
+    """The packages that have this locale."""
     if not locale or locale in BASIC_LOCALES:
         return ()
     language = locale.partition("_")[0].partition(".")[0]
@@ -81,9 +79,8 @@ def _arguments(recipe: Recipe, spec: Spec) -> tuple[str, ...]:
     """
     for word in spec.removed_arguments:
         if not any(_is_meant(word, one) for one in recipe.cmdline):
-            raise CallerError(
-                f"{spec.file}: kernel_arguments.remove: {recipe.name} has no {word!r}{nearest(word, recipe.cmdline)}"
-            )
+            reason = f"{recipe.name} has no {word!r}{nearest(word, recipe.cmdline)}"
+            raise Unfit("kernel_arguments.remove", word, reason)
     kept = (one for one in recipe.cmdline if not any(_is_meant(word, one) for word in spec.removed_arguments))
     return tuple(dict.fromkeys((*kept, *spec.arguments)))
 
@@ -118,33 +115,14 @@ def require_first_boot(spec: Spec, provisioner: str, kind: str) -> None:
     text = first_boot_kind(spec.first_boot)
     if text == CLOUD_CONFIG and (provisioner != "cloud-init" or kind == "specialized"):
         by = "a specialized image is set up by nothing" if kind == "specialized" else f"{provisioner} does not read it"
-        raise CallerError(
-            f"{spec.file}: first_boot.user_data is #cloud-config, and {by}",
+        raise Unfit(
+            *("first_boot.user_data", ""),
+            f"this is #cloud-config, and {by}",
             "write a script (#!/bin/sh), which every image can run",
         )
     if text == IGNITION and provisioner != "ignition":
-        raise CallerError(
-            f"{spec.file}: first_boot.user_data is Ignition's, which this image does not have",
+        raise Unfit(
+            *("first_boot.user_data", ""),
+            "this is Ignition's, which this image does not have",
             "write #cloud-config or a script (#!/bin/sh)",
         )
-
-
-def blamed(error: KilnError, spec: Spec, recipe: Recipe) -> KilnError:
-    """A package manager's refusal as the caller's matter where it speaks of what the spec adds or removes."""
-    if not isinstance(error, RecipeError):
-        return error
-    for key, names in (("add", spec.packages), ("remove", spec.removed)):
-        for name in names:
-            if _speaks_of(error, name):
-                return CallerError(f"{spec.file}: packages.{key} has {name!r}: {error.what}", "correct it in the spec")
-    for name in _locale_packages(recipe, spec.locale):
-        if _speaks_of(error, name):
-            return CallerError(
-                f"{spec.file}: locale: {recipe.name} has no {name}, which {spec.locale!r} needs: {error.what}",
-                "name a locale that the distribution has",
-            )
-    return error
-
-
-def _speaks_of(error: KilnError, package: str) -> bool:
-    return bool(re.search(rf"(?<![\w.+-]){re.escape(package)}(?![\w+-]|[.]\w)", error.what))

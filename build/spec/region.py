@@ -3,8 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from build.errors import CallerError
-from build.spec.complaint import nearest
+from build.spec.complaint import Unfit, nearest
 from build.spec.value import BASIC_LOCALES
 from build.workspace import Workspace
 
@@ -37,17 +36,17 @@ class SetLocale:
             known = [line.split() for line in supported.read_text().splitlines() if line and line[0] != "#"]
             charset = next((words[1] for words in known if words[0] == self.locale), None)
             if charset is None:
-                raise CallerError(
-                    f"locale: there is no {self.locale!r}{nearest(self.locale, (words[0] for words in known))}"
-                )
+                near = nearest(self.locale, (words[0] for words in known))
+                raise Unfit("locale", self.locale, f"there is no {self.locale!r}{near}")
             wanted = f"{self.locale} {charset}"
             present = work.path("/etc/locale.gen").read_text() if work.path("/etc/locale.gen").is_file() else ""
             if wanted not in present.splitlines():
                 work.write("/etc/locale.gen", f"{present}{wanted}\n")
             work.inside("locale-gen")
         if not self._known(work):
-            raise CallerError(
-                f"locale: the image does not know {self.locale!r}",
+            raise Unfit(
+                *("locale", self.locale),
+                f"the image does not know {self.locale!r}",
                 "name one that its packages have (`locale -a` on such a machine), or add the package that has it",
             )
 
@@ -77,10 +76,10 @@ class SetTimeZone:
         """As timedatectl does: a relative link into the zones' folder; Debian's tools read /etc/timezone too."""
         zones = work.path("/usr/share/zoneinfo")
         if not zones.is_dir():
-            raise CallerError("timezone: the image has no time zones", "add the package that has them to the spec")
+            raise Unfit("timezone", self.zone, "the image has no time zones", "add the package that has them")
         if not (zones / self.zone).is_file():
             known = [str(path.relative_to(zones)) for path in sorted(zones.rglob("*")) if path.is_file()]
-            raise CallerError(f"timezone: the image has no {self.zone!r}{nearest(self.zone, known)}")
+            raise Unfit("timezone", self.zone, f"the image has no {self.zone!r}{nearest(self.zone, known)}")
         work.remove("/etc/localtime")
         work.path("/etc/localtime").symlink_to(f"../usr/share/zoneinfo/{self.zone}")
         if work.path("/etc/timezone").is_file():

@@ -4,8 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from build.errors import CallerError
-from build.spec.complaint import nearest
+from build.spec.complaint import Unfit, nearest
 from build.spec.value import Services
 from build.workspace import Workspace
 
@@ -32,7 +31,10 @@ class SetServices:
     def _require_units(self, work: Workspace) -> None:
         patterns = ("/usr/lib/systemd/system/*.*", "/lib/systemd/system/*.*", "/etc/systemd/system/*.*")
         known = {Path(path).name for pattern in patterns for path in work.glob(pattern)}
-        for name in (*self.services.enable, *self.services.disable):
-            template = re.sub(r"@.*\.", "@.", name)
-            if name not in known and template not in known:
-                raise CallerError(f"services: the image has no unit {name!r}{nearest(name, sorted(known))}")
+        for verb in ("enable", "disable"):
+            for name in getattr(self.services, verb):
+                template = re.sub(r"@.*\.", "@.", name)
+                if name not in known and template not in known:
+                    raise Unfit(
+                        f"services.{verb}", name, f"the image has no unit {name!r}{nearest(name, sorted(known))}"
+                    )

@@ -137,8 +137,8 @@ class Wishes:
 class Spec:
     """The user's own part of an image; the empty one changes nothing.
 
-    `name` becomes part of the image's; `first_boot` is run or read once by each new machine; `file` is the spec's name
-    in messages.
+    `name` becomes part of the image's; `first_boot` is run or read once by each new machine. For messages, `file` is
+    the spec's name, and `places` tell of each key, without indices, and value where it stands.
     """
 
     name: str = ""
@@ -156,6 +156,11 @@ class Spec:
     timezone: str = ""
     first_boot: Content | None = None
     file: str = field(default="", repr=False, compare=False)
+    places: tuple[tuple[str, str, str], ...] = field(default=(), repr=False, compare=False)
+
+    def where(self, key: str, value: str | None = None) -> str:
+        """Where a key (`packages.add`) stands with this value, or with any, as messages begin; empty: nowhere."""
+        return next((place for one, said, place in self.places if one == key and value in (None, said)), "")
 
     @property
     def secrets(self) -> tuple[bytes, ...]:

@@ -309,9 +309,9 @@ def test_writes_no_config_for_nothing() -> None:
 @pytest.mark.parametrize(
     ("spec", "key"),
     [
-        (Spec(packages=("htop",)), "packages"),
-        (Spec(removed=("vim",)), "removed"),
-        (Spec(removed_arguments=("quiet",)), "removed_arguments"),
+        (Spec(packages=("htop",)), "packages.add"),
+        (Spec(removed=("vim",)), "packages.remove"),
+        (Spec(removed_arguments=("quiet",)), "kernel_arguments.remove"),
         (Spec(locale="de_DE.UTF-8"), "locale"),
         (Spec(first_boot=shown("#cloud-config\n")), "first_boot"),
     ],

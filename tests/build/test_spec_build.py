@@ -244,11 +244,20 @@ def test_makes_the_same_image_again(made: Made) -> None:
     ("text", "message"),
     [
         ('[[commands]]\nrun = "echo it says this; exit 7"', r"bad.toml:3: commands\[1\] ended with status 7"),
-        ('[services]\nenable = ["sshh"]', "services: the image has no unit 'sshh.service'; did you mean 'ssh.service'"),
-        ('[[files]]\npath = "/a"\ncontent = ""\nowner = "wwwdata"', "did you mean 'www-data'"),
-        ('[[files]]\npath = "/etc"\ncontent = ""', "/etc is a folder of the image"),
-        ('timezone = "Europe/Viena"', "did you mean 'Europe/Vienna'"),
-        ('[first_boot]\nuser_data = """#cloud-config\nruncmd: 5\n"""', "no valid cloud-config"),
+        (
+            '[services]\nenable = ["sshh"]',
+            r"bad.toml:4: services.enable\[1\]: the image has no unit 'sshh.service'; did you mean 'ssh.service'",
+        ),
+        (
+            '[[files]]\npath = "/a"\ncontent = ""\nowner = "wwwdata"',
+            r"bad.toml:6: files\[1\].owner: .* did you mean 'www-data'",
+        ),
+        ('[[files]]\npath = "/etc"\ncontent = ""', r"bad.toml:4: files\[1\].path: /etc is a folder of the image"),
+        ('timezone = "Europe/Viena"', r"bad.toml:3: timezone: .* did you mean 'Europe/Vienna'"),
+        (
+            '[first_boot]\nuser_data = """#cloud-config\nruncmd: 5\n"""',
+            r"bad.toml:4: first_boot.user_data: this is no valid cloud-config",
+        ),
     ],
 )
 def test_blames_the_spec_for_what_the_image_has_not(tmp_path: Path, text: str, message: str) -> None:

@@ -166,16 +166,22 @@ def test_believes_what_the_mirrors_own_key_signed(fake: FakeArchive, signer: Sig
     rpm.verify(given(fake, signer), tmp_path, mirror=True)
 
 
-@pytest.mark.parametrize("mirror", [True, False])
-def test_blames_the_caller_for_a_mirror_alone(fake: FakeArchive, signer: Signer, tmp_path: Path, mirror: bool) -> None:
+@pytest.mark.parametrize(("mirror", "own_key"), [(True, False), (False, True), (False, False)])
+def test_blames_the_caller_for_a_mirror_and_for_a_key_that_he_gave(
+    fake: FakeArchive, signer: Signer, tmp_path: Path, mirror: bool, own_key: bool
+) -> None:
     offer(fake, "repo", signer)
     found = given(fake, signer)
     fake.files["/repo/repodata/repomd.xml"] = REPOMD.replace("7.5", "8").encode()
     altered = given(fake, signer)
     assert found.signature == altered.signature
+    if not own_key:
+        content = signer.keyring().read_bytes()
+        (tmp_path / "distribution.gpg").write_bytes(content)
+        altered = replace(altered, keyring="/distribution.gpg", keys=(certificates(content)[0].fingerprint,))
     with pytest.raises(KilnError, match="does not hold") as refusal:
         rpm.verify(altered, tmp_path, mirror=mirror)
-    assert isinstance(refusal.value, CallerError if mirror else MachineError)
+    assert isinstance(refusal.value, CallerError if mirror or own_key else MachineError)
 
 
 def test_refuses_an_unsigned_repository(fake: FakeArchive, signer: Signer, tmp_path: Path) -> None:

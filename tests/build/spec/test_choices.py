@@ -1,14 +1,16 @@
 """Specs and flags together, and a recipe with a spec laid on it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from build.errors import CallerError, RecipeError
+from build.api import describe_plan
+from build.errors import CallerError, MachineError, RecipeError
 from build.plan import image_name
 from build.request import BuildRequest, choose, completed
 from build.spec import NOTHING, Spec, effect, layered, sources
-from build.spec.recipe import blamed
+from build.spec.blame import blamed
 from build.spec.value import ExtraRepository, User, Wishes, shown
 from distros import Recipe, all_recipes
 from distros.recipe import Archive, Repository
@@ -137,7 +139,7 @@ RPM = ExtraRepository("r", "rpm", "https://r.example/$basearch", "given:0", show
 
 
 def test_refuses_repositories_of_another_kind() -> None:
-    with pytest.raises(CallerError, match="is one of rpm, debian-13 has packages of apt"):
+    with pytest.raises(CallerError, match="'r' is a repository of rpm, debian-13 has packages of apt"):
         layered(DEBIAN, replace(WEB, repositories=(RPM,)))
 
 
@@ -152,8 +154,74 @@ def test_blames_the_caller_for_packages_that_only_the_spec_names() -> None:
     spec = replace(WEB, packages=("nginxx",))
     found = blamed(RecipeError("E: Unable to locate package nginxx"), spec, DEBIAN)
     assert isinstance(found, CallerError)
-    assert found.what.startswith("web.toml: packages.add has 'nginxx'")
+    assert found.what.startswith("web.toml: packages.add: 'nginxx': ")
     assert isinstance(blamed(RecipeError("E: Unable to locate package nginxx-core"), spec, DEBIAN), RecipeError)
+
+
+SAID = {
+    'distro = "debain"': "1: distro: there is no recipe for 'debain'; did you mean 'debian'?",
+    'distro = "debian"\nrelease = "11"': "2: release: there is no recipe for debian '11'",
+    'distro = "debian"\n\nkernel = "uek"': "3: kernel: debian-13 has no kernel 'uek'",
+    'distro = "debian"\n[kernel_arguments]\nremove = ["consolblank=0"]': (
+        "3: kernel_arguments.remove[1]: debian-13 has no 'consolblank=0'; did you mean 'consoleblank=0'?"
+    ),
+    'distro = "debian"\n[packages]\nremove = ["nano",\n"cloud-init"]': (
+        "4: packages.remove[2]: cloud-init cannot be removed"
+    ),
+    'distro = "debian"\ntype = "specialized"\nhostname = "a"\n[first_boot]\nuser_data = "#cloud-config\\n"': (
+        "5: first_boot.user_data: this is #cloud-config, and a specialized image is set up by nothing"
+    ),
+    'distro = "flatcar"\n[[commands]]\nrun = "true"': "3: commands[1].run: no command can be run in it",
+    'distro = "flatcar"\nlocale = "de_AT.UTF-8"': "2: locale: it has no other locale",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), SAID.items())
+def test_says_where_a_spec_asks_for_what_its_distribution_has_not(tmp_path: Path, text: str, message: str) -> None:
+    """Nothing is asked of any archive before."""
+    identity = '\n[[users]]\nname = "ada"\nsudo = true\nssh_keys = ["ssh-ed25519 AAAA ada"]\n' * ("specialized" in text)
+    (tmp_path / "web.toml").write_text(text + identity)
+    with pytest.raises(CallerError) as refusal:
+        describe_plan(BuildRequest(None, spec=tmp_path / "web.toml", offline=True))
+    assert refusal.value.what.startswith(f"web.toml:{message}")
+
+
+def test_says_without_a_file_what_a_flag_asks_for(tmp_path: Path) -> None:
+    (tmp_path / "web.toml").write_text('distro = "debian"\n')
+    with pytest.raises(CallerError, match=r"^there is no recipe for 'ubunto'; did you mean 'ubuntu'"):
+        describe_plan(BuildRequest("ubunto", spec=tmp_path / "web.toml", offline=True))
+
+
+HOST = "https://a.example"
+
+
+@pytest.mark.parametrize(
+    ("repository", "what"),
+    [
+        (ExtraRepository("a", "apt", HOST, "given:0", shown("k"), ("s",), ("main",)), f"{HOST} s is not signed"),
+        (
+            ExtraRepository("a", "apt", HOST, "given:0", shown("k"), ("s",), ("main",)),
+            f"{HOST}/dists/s/InRelease is out",
+        ),
+        (
+            ExtraRepository("a", "rpm", f"{HOST}/$basearch", "given:0", shown("k")),
+            f"{HOST}/x86_64/repodata/repomd.xml is",
+        ),
+    ],
+)
+def test_names_the_repository_of_the_spec_that_fails(repository: ExtraRepository, what: str) -> None:
+    spec = replace(WEB, repositories=(repository,))
+    recipe = DEBIAN if repository.kind == "apt" else RECIPES["almalinux-10"]
+    assert blamed(CallerError(what), spec, recipe).what == f"web.toml: repositories: 'a': {what}"
+    other = MachineError(what.replace(HOST, "https://b.example").replace(" s ", " sid "))
+    assert blamed(other, spec, recipe) is other
+
+
+def test_blames_no_repository_for_another_suite_of_its_server() -> None:
+    spec = replace(WEB, repositories=(ExtraRepository("a", "apt", HOST, "given:0", shown("k"), ("s",), ("main",)),))
+    for what in (f"{HOST} stable is not signed", f"{HOST}/dists/stable/InRelease is out of reach"):
+        error = MachineError(what)
+        assert blamed(error, spec, DEBIAN) is error
 
 
 def test_blames_the_caller_for_a_locale_that_no_package_has() -> None:
