@@ -1,24 +1,14 @@
 """Subscribers' certificates: found in their folder, refused where something is missing, and known by a server."""
 
 import ssl
-import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from build import entitlement, fetch
-from build.errors import CallerError
-
-
-def certificate(folder: Path, name: str, *, alternative: str = "DNS:localhost") -> tuple[Path, Path]:
-    """A self-signed certificate and its key, as NAME.pem and NAME-key.pem."""
-    made, key = folder / f"{name}.pem", folder / f"{name}-key.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    words += ["-subj", f"/CN={name}", "-addext", f"subjectAltName={alternative}", "-days", "1"]
-    subprocess.run([*words, "-out", made, "-keyout", key], check=True, capture_output=True)
-    return made, key
+from build.errors import CallerError, MachineError
+from tests.standin import subscription
+from tests.standin.serve import served
 
 
 def test_finds_the_newest_pair_and_the_authority(tmp_path: Path) -> None:
@@ -52,32 +42,13 @@ def test_refuses_files_that_are_no_certificates(tmp_path: Path) -> None:
 
 
 def test_shows_the_certificate_to_a_server_that_asks_for_it(tmp_path: Path) -> None:
-    client, _ = certificate(tmp_path, "1")
-    server_folder = tmp_path / "server"
-    server_folder.mkdir()
-    chain = certificate(server_folder, "server")
-    (tmp_path / entitlement.AUTHORITY).write_bytes(chain[0].read_bytes())
-    asks = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    asks.load_cert_chain(*chain)
-    asks.verify_mode = ssl.CERT_REQUIRED
-    asks.load_verify_locations(client)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"for subscribers")
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.socket = asks.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            url = f"https://localhost:{server.server_port}/repodata/repomd.xml"
-            assert fetch.small(url, context=entitlement.context(tmp_path), tries=1) == b"for subscribers"
-        finally:
-            server.shutdown()
-            thread.join()
+    made = subscription.make(tmp_path)
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served/repomd.xml").write_bytes(b"for subscribers")
+    with served(tmp_path / "served", context=made.context()) as here:
+        url = f"{here.url}/repomd.xml"
+        assert fetch.small(url, context=entitlement.context(made.entitlement), tries=1) == b"for subscribers"
+        stranger = ssl.create_default_context(cafile=made.entitlement / entitlement.AUTHORITY)
+        with pytest.raises(MachineError):
+            fetch.small(url, context=stranger, tries=1)
+    assert here.asked == ["/repomd.xml"]

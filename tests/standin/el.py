@@ -35,6 +35,7 @@ FLAVOUR = Flavour(
     cloud="rhel",
     names=NAMES,
     kernel_core="-core",
+    kernel_mark=".el{release}.",
     grub_modules="grub2-pc-modules",
     grub_tools="grub2-tools",
     grub_efi="grub2-efi-x64",

@@ -42,6 +42,7 @@ class Flavour:
 
     `like` is os-release's ID_LIKE, `cloud` the class of cloud-init; `names` tell for packages of the family which of
     the pool's they require; `units` are texts of units that do something.
+    `kernel_mark` is in the versions of its kernels where the recipe names no mark, with the release for {release}.
     `kernel_core` is appended to the name of a kernel for the package that holds it; `grub_modules`, `grub_tools`,
     `grub_efi` and `shim` are the packages of the loaders' parts.
     """
@@ -54,6 +55,7 @@ class Flavour:
     grub_tools: str
     grub_efi: str
     shim: str
+    kernel_mark: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -243,7 +245,8 @@ def with_groups(text: str, names: Iterable[str], rest: str) -> str:
 def _kernels(recipe: Recipe, flavour: Flavour, base: Base, work: Workspace, parcel: Parcels, made: Made) -> None:
     (folder,) = (base.tree / "usr/lib/modules").iterdir()
     for one in recipe.kernels.values():
-        name = kernel.name_for(folder.name, one.marks)
+        mark = flavour.kernel_mark.format(release=recipe.release)
+        name = kernel.name_for(folder.name, one.marks or ((mark,) if mark else ()))
         first = one.packages[0]
         core = first if first.endswith(flavour.kernel_core) else f"{first}{flavour.kernel_core}"
         own = parcel()

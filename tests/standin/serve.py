@@ -1,5 +1,6 @@
 """A web server on loopback that offers a folder, for stand-ins and their tests."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,8 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, port: int = 0) -> Iterator[Served]:
-    """Offer the folder on 127.0.0.1 while the block runs; port 0: any that is free."""
+def served(folder: Path, port: int = 0, context: ssl.SSLContext | None = None) -> Iterator[Served]:
+    """Offer the folder on 127.0.0.1 while the block runs; port 0: any that is free. With a `context`, by TLS."""
     here = Served("")
 
     class Handler(SimpleHTTPRequestHandler):
@@ -34,7 +35,9 @@ def served(folder: Path, port: int = 0) -> Iterator[Served]:
 
     with ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder))) as server:
         server.daemon_threads = True  # a client's idle connection must not hold up the end
-        here.url = f"http://127.0.0.1:{server.server_port}"
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        here.url = f"{'https' if context else 'http'}://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
