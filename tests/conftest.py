@@ -25,7 +25,7 @@ ADMIN = "azureadmin"
 ImageMaker = Callable[..., Path]
 """`image(distro_release="debian-13", gen="both", kind="generalized", provisioner="cloud-init", arch="x86_64")`.
 
-It gives the image's folder."""
+It gives the image's folder; `kernel` is another than the recipe's first."""
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +59,15 @@ def image(shelf: Path, admin_key: Path) -> ImageMaker:
         kind: str = "generalized",
         provisioner: str = "cloud-init",
         arch: str = "x86_64",
+        kernel: str | None = None,
     ) -> Path:
         distro, _, release = distro_release.partition("-")
         request = BuildRequest(
-            distro, release or None, gen, kind, provisioner, output=shelf, offline=offline(), arch=arch
+            *(distro, release or None, gen, kind, provisioner),
+            output=shelf,
+            offline=offline(),
+            arch=arch,
+            kernel=kernel,
         )
         if kind == "specialized":
             request = replace(request, hostname=HOSTNAME, admin=ADMIN, ssh_key=admin_key.with_suffix(".pub"))

@@ -10,9 +10,6 @@ from tests.harness.test_boots import boot, failures, passed
 
 pytestmark = pytest.mark.real
 
-DNF = [one.name for one in all_recipes() if (one.family, one.arch) == ("dnf", "x86_64")]
-"""RHEL and what is built from it. Stand-ins: they prove our code with the family's names, not its content."""
-
 UBUNTU = [one.release for one in all_recipes() if (one.distro, one.arch, one.default) == ("ubuntu", "x86_64", False)]
 
 
@@ -47,30 +44,3 @@ def test_every_specialized_ubuntu_makes_two_machines(
     report = boot(image(f"ubuntu-{release}", kind="specialized"), generation, ssh_key=admin_key)
     assert failures(report) == {}
     assert "twin.run.identity-differs" in passed(report)
-
-
-def test_almalinux_is_provisioned_by_bios(image: ImageMaker) -> None:
-    report = boot(image("almalinux-10"), 1)
-    assert failures(report) == {}
-    assert {"run.boot-ssh", "run.report-ready", "run.custom-data", "hostname.dhcp"} <= passed(report)
-
-
-@pytest.mark.combination
-def test_almalinux_reboots_by_uefi(image: ImageMaker) -> None:
-    report = boot(image("almalinux-10"), 2, scenario="reboot")
-    assert failures(report) == {}
-    assert {"run.boot-ssh", "reboot.run.identity-stays"} <= passed(report)
-
-
-@pytest.mark.combination
-def test_a_specialized_almalinux_makes_two_machines(image: ImageMaker, admin_key: Path) -> None:
-    report = boot(image("almalinux-10", kind="specialized"), 2, ssh_key=admin_key)
-    assert failures(report) == {}
-    assert "twin.run.identity-differs" in passed(report)
-
-
-@pytest.mark.combination
-@pytest.mark.parametrize("name", DNF)
-def test_every_recipe_of_the_rhel_family_reboots(image: ImageMaker, name: str) -> None:
-    for generation in (1, 2):
-        assert failures(boot(image(name), generation, scenario="reboot")) == {}
