@@ -28,12 +28,13 @@ from build.errors import CallerError
 from build.lock import Lock
 from build.manifest import DISK, Manifest
 from build.progress import Progress
-from build.request import BuildRequest
+from build.request import BuildRequest, find_recipe
 from build.sbom import CYCLONEDX, SPDX
 from build.vhd import LENGTH
 from tests.build.leaks import find_words, host_words, unpack_root
 from tests.conftest import ADMIN, HOSTNAME, ImageMaker
 from tests.processes import eventually
+from tests.standin.trial import mirrored
 
 pytestmark = pytest.mark.real
 
@@ -295,25 +296,23 @@ def somebody() -> Iterator[tuple[str, Path]]:
         shutil.rmtree(base)
 
 
+def builder_of(somebody: tuple[str, Path], request: dict[str, object]) -> list[str]:
+    """The words of a build as that user, with nothing of ours in its environment."""
+    name, base = somebody
+    account = pwd.getpwnam(name)
+    environment = ("env", "-i", f"HOME={base / 'home'}", f"PYTHONPATH={base / 'libraries'}", "PATH=/usr/bin:/bin")
+    command = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", *environment]
+    return [*command, "/usr/bin/python3", str(base / "project" / BUILDER), json.dumps(request)]
+
+
 def test_makes_the_same_image_for_an_ordinary_user(reference: Path, somebody: tuple[str, Path], tmp_path: Path) -> None:
     """Its packages are installed anew, and it is killed in the middle of that: three claims in one long build."""
     name, base = somebody
     home = base / "home"
-    account = pwd.getpwnam(name)
     for part in ("packages", "releases"):
         shutil.copytree(cache.folder() / part, home / ".cache/kiln" / part)
     subprocess.run(["chown", "-R", f"{name}:", home], check=True)
-    request = {"distro": "debian", "release": "13", "size": SMALL, "output": str(home / "output")}
-    python = "/usr/bin/python3"
-    command = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", "env", "-i"]
-    command += [
-        f"HOME={home}",
-        f"PYTHONPATH={base}/libraries",
-        "PATH=/usr/bin:/bin",
-        python,
-        str(base / "project" / BUILDER),
-        json.dumps(request),
-    ]
+    command = builder_of(somebody, {"distro": "debian", "release": "13", "size": SMALL, "output": str(home / "output")})
 
     def start() -> Running:
         made = Running.__new__(Running)
@@ -335,7 +334,27 @@ def test_makes_the_same_image_for_an_ordinary_user(reference: Path, somebody: tu
     assert sha256(home / "output" / reference.name / DISK) == sha256(reference / DISK)
     assert not list(partial.glob("*partial*"))
     assert not list(home.glob(".cache/kiln/tools/*/work/*"))
-    assert (home / "output" / reference.name / DISK).stat().st_uid == account.pw_uid
+    assert (home / "output" / reference.name / DISK).stat().st_uid == pwd.getpwnam(name).pw_uid
+
+
+@pytest.mark.combination
+def test_makes_the_same_image_of_rpm_packages_for_an_ordinary_user(
+    image: ImageMaker, somebody: tuple[str, Path]
+) -> None:
+    """dnf, package scripts and labels, in a user namespace."""
+    name, base = somebody
+    reference, key = image("almalinux-10"), base / "home/mirror.asc"
+    request = {"distro": "almalinux", "release": "10", "output": str(base / "home/output"), "mirror_key": str(key)}
+    with mirrored(find_recipe("almalinux", "10", "x86_64"), Progress()) as mirror:
+        shutil.copyfile(mirror["mirror_key"], key)
+        subprocess.run(["chown", "-R", f"{name}:", base / "home"], check=True)
+        command = builder_of(somebody, {**request, "mirror": mirror["mirror"]})
+        told = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    made = base / "home/output" / reference.name
+    assert (made / DISK).stat().st_uid == pwd.getpwnam(name).pw_uid
+    assert Manifest.load(made).digest == Manifest.load(reference).digest
+    assert not list(base.glob("home/.cache/kiln/tools/*/work/*"))
 
 
 def test_makes_the_same_image_without_the_right_to_mount(reference: Path, output: Path, tmp_path: Path) -> None:
