@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from build.spec.complaint import Unfit
-from build.spec.value import IGNITION, File, Spec, User, first_boot_kind
+from build.spec.value import IGNITION, Content, File, Spec, User, first_boot_kind, hidden, shown
 
 VERSION = "3.3.0"
 """Understood by every Flatcar since 3185 (2022) and by Ignition 2.14."""
@@ -43,6 +43,14 @@ def require_possible(spec: Spec) -> None:
             "such an image takes an Ignition config",
             "convert it with Butane, or say files, services and users in the spec",
         )
+
+
+def base(spec: Spec) -> Content | None:
+    """The config of a spec as content: a secret as a whole where any of it is one."""
+    text = config(spec)
+    if not text:
+        return None
+    return hidden(text.encode(), "the spec") if spec.secrets else shown(text)
 
 
 def config(spec: Spec) -> str:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from build import btrfs
 from build.errors import CallerError, MachineError
 from build.gpt import Partition, read_table
 from build.layout import NAMESPACE
+from build.spec.value import Content
 from build.workspace import Workspace
 
 BTRFS, MKFS = "/usr/bin/btrfs", "/usr/sbin/mkfs.btrfs"
@@ -26,24 +27,30 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class CustomizeOem:
-    """What the user adds to it: `base` and `user` are Ignition configs, `arguments` the kernel's; empty: none.
+    """What the user adds to it: `base` and `user` are Ignition configs, if any, `arguments` the kernel's.
 
-    `image` is the image's name, from which the new file system's ids follow.
+    `image` is the image's name, from which the new file system's ids follow; `effects` are lines that tell people what
+    `base` comes to.
     """
 
     image: str
-    base: str
-    user: str = ""
+    base: Content | None = None
+    user: Content | None = None
     arguments: tuple[str, ...] = ()
+    effects: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def describe(self) -> str:
         """What a plan shows."""
-        what = {
-            f"    {BASE}: files, units and users for the first boot, under the machine's custom data": self.base,
-            f"    {USER}: a config in place of the machine's custom data": self.user,
-            f"    {GRUB}: kernel arguments {' '.join(self.arguments)}": self.arguments,
-        }
-        return "\n".join(("Make the OEM file system anew", *(line for line, given in what.items() if given)))
+        lines = ["Make the OEM file system anew"]
+        if self.base:
+            lines += [f"    {BASE}, for the first boot, under the machine's custom data:"]
+            lines += [f"        {line}" for line in self.effects]
+        if self.user:
+            secret = f" (secret from {self.user.secret})" if self.user.secret else ""
+            lines.append(f"    {USER}: a config in place of the machine's custom data{secret}")
+        if self.arguments:
+            lines.append(f"    {GRUB}: kernel arguments {' '.join(self.arguments)}")
+        return "\n".join(lines)
 
     def run(self, work: Workspace) -> None:
         """An earlier attempt's result is made anew from the same disk: reading it gives the same files."""
@@ -78,9 +85,10 @@ class CustomizeOem:
 
     def _add(self, files: Path) -> None:
         if self.base:
-            _put(files / BASE, merged(_text(files / BASE), self.base))
+            text = merged(_text(files / BASE), self.base.read().decode())
+            _put(files / BASE, text, 0o600 if self.base.secret else 0o644)
         if self.user:
-            _put(files / USER, self.user)
+            _put(files / USER, self.user.read().decode(), 0o600 if self.user.secret else 0o644)
         if self.arguments:
             words = " ".join(self.arguments)
             _put(files / GRUB, f'{_text(files / GRUB)}set linux_append="$linux_append {words}"\n')
@@ -152,8 +160,9 @@ def _text(path: Path) -> str:
     return path.read_text() if path.is_file() and not path.is_symlink() else ""
 
 
-def _put(path: Path, text: str) -> None:
+def _put(path: Path, text: str, mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
+    path.touch(mode)
     path.write_text(text)
-    path.chmod(0o644)
+    path.chmod(mode)

@@ -21,7 +21,8 @@ from build.ignition import require_possible
 from build.layout import LARGEST, MIB
 from build.oem import CustomizeOem
 from build.published import FetchImage, GrowDisk, Published, UnpackImage
-from build.spec.value import IGNITION, Spec, first_boot_kind
+from build.spec.steps import steps as spec_steps
+from build.spec.value import Spec
 from build.workspace import Workspace
 from distros.recipe import PublishedImage, Recipe
 
@@ -104,8 +105,9 @@ def steps(recipe: Recipe, image: str, size: int, spec: Spec, states: tuple[Publi
         raise CallerError(f"a disk of {size} bytes is none that Azure takes", f"whole MiB, at most {LARGEST >> 30} GiB")
     require_possible(spec)
     (published,) = states
-    user = spec.first_boot if spec.first_boot and first_boot_kind(spec.first_boot) == IGNITION else None
-    oem = CustomizeOem(image, ignition.config(spec), user.read().decode() if user else "", spec.arguments)
+    told = (step.describe() for step in spec_steps(replace(spec, first_boot=None)))
+    effects = tuple(line for one in told for line in one.splitlines())
+    oem = CustomizeOem(image, ignition.base(spec), spec.first_boot, spec.arguments, effects)
     return (
         FetchImage(published),
         UnpackImage(),

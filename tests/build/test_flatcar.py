@@ -1,5 +1,6 @@
 """Flatcar: an image that is published whole: believed when it is signed, never booted, customised by Ignition."""
 
+import base64
 import bz2
 import hashlib
 import json
@@ -19,10 +20,12 @@ from build.families import Sources, flatcar
 from build.flatcar import CheckSystem
 from build.gpt import read_table
 from build.ignition import config, require_possible
-from build.oem import merged
+from build.oem import CustomizeOem, merged
 from build.plan import Choices, plan
 from build.published import FetchImage, GrowDisk, Published, UnpackImage, sha512s
 from build.request import BuildRequest, choose, find_recipe
+from build.spec import load
+from build.spec.steps import steps as spec_steps
 from build.spec.value import Content, File, Services, Spec, User, shown
 from build.vhd import append_footer
 from build.workspace import Workspace
@@ -268,6 +271,27 @@ def test_refuses_a_disk_that_was_booted_or_cannot_boot(identity: str, reason: st
 def test_never_cuts_a_disk(tmp_path: Path) -> None:
     with pytest.raises(CallerError, match="too small"):
         gptgrow.grow(disk(tmp_path), 8 * MIB)
+
+
+def test_tells_what_a_spec_comes_to_without_its_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A plan's id must not let anybody guess a short secret: its digest is slow, and stands for the whole config."""
+    monkeypatch.setenv("TOKEN", "sesame open")
+    (tmp_path / "edge.toml").write_text(
+        'distro = "flatcar"\n[[files]]\npath = "/etc/token"\ncontent = { from_env = "TOKEN" }\n'
+        '[services]\nenable = ["docker"]\n[[users]]\nname = "ada"\nsudo = true\n'
+    )
+    spec = load(tmp_path / "edge.toml")
+    content = ignition.base(spec)
+    assert content
+    assert base64.b64encode(b"sesame open") in content.read()
+    assert content.digest != hashlib.sha256(content.read()).hexdigest()
+    effects = tuple(line for step in spec_steps(spec) for line in step.describe().splitlines())
+    step = CustomizeOem("edge", content, None, (), effects)
+    for text in (repr(step), step.describe()):
+        assert "sesame" not in text
+        assert base64.b64encode(b"sesame open").decode() not in text
+    for line in ("/etc/token (0600 root:root, secret from environment variable TOKEN)", "enable docker.service"):
+        assert line in step.describe()
 
 
 def test_writes_a_spec_as_an_ignition_config() -> None:
