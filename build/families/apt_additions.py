@@ -5,7 +5,7 @@ What the user wants gone goes afterwards, by dpkg, which takes nothing else alon
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,10 +115,10 @@ def _purge(work: Workspace, names: list[str]) -> None:
     try:
         work.inside("dpkg", "--purge", *names, env=mmdebstrap.ENVIRONMENT)
     except CommandFailed as failure:
-        raise _kept_back(failure, names) from None
+        raise kept_back(failure, names) from None
 
 
-def _kept_back(failure: CommandFailed, names: list[str]) -> KilnError:
+def kept_back(failure: CommandFailed, names: Sequence[str]) -> KilnError:
     """The failure as what the tree needs of the packages that were to go; itself where that is not the reason."""
     needed = [line.strip().rstrip(".") for line in failure.output.splitlines() if KEPT.search(line)]
     if not needed:

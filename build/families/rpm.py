@@ -9,7 +9,7 @@ import json
 import re
 import ssl
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -496,7 +496,7 @@ def erase(work: Workspace, rpm: Rpm, names: tuple[str, ...], environment: Mappin
     try:
         told = work.installer("/usr/bin/rpm", "--root", work.tree, "--erase", *here, env=environment).stdout
     except CommandFailed as failure:
-        raise _kept_back(failure, here) from None
+        raise kept_back(failure, here) from None
     for line in let_fail(told):
         work.warn(line)
 
@@ -506,7 +506,7 @@ def _query(work: Workspace, rpm: Rpm) -> tuple[str | Path, ...]:
     return ("/usr/bin/rpm", *backend, "--query")
 
 
-def _kept_back(failure: CommandFailed, names: tuple[str, ...]) -> KilnError:
+def kept_back(failure: CommandFailed, names: Sequence[str]) -> KilnError:
     """The failure as what the tree needs of the packages that were to go; itself where that is not the reason."""
     needed = [line.strip() for line in failure.output.splitlines() if NEEDED in line]
     if not needed:
