@@ -19,7 +19,7 @@ class AddUser:
         """Its title, and what it comes to."""
         one = self.user
         password = [f"password hash from {one.password.secret}"] if one.password else []
-        facts = [f"{len(one.ssh_keys)} SSH keys", *(["sudo without a password"] if one.sudo else []), *password]
+        facts = [f"SSH keys: {len(one.ssh_keys)}", *(["sudo without a password"] if one.sudo else []), *password]
         return "\n    ".join(
             [f"Add the user {one.name}", *facts, *([f"groups {', '.join(one.groups)}"] * bool(one.groups))]
         )

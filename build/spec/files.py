@@ -17,7 +17,7 @@ class WriteSpecFiles:
 
     def describe(self) -> str:
         """Its title, and what it comes to; of a secret only where it comes from."""
-        return "\n    ".join([f"Write {len(self.files)} files of the spec", *map(_line, self.files)])
+        return "\n    ".join(["Write the spec's files", *map(_line, self.files)])
 
     def run(self, work: Workspace) -> None:
         """They replace what is there; a folder is not replaced by a file."""

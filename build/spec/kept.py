@@ -15,7 +15,7 @@ class KeepRepositories:
     def describe(self) -> str:
         """Its title, and what it comes to."""
         lines = (f"{one.name}: {one.url}" for one in self.repositories)
-        return "\n    ".join([f"Keep {len(self.repositories)} repositories of the spec", *lines])
+        return "\n    ".join(["Keep the spec's repositories", *lines])
 
     def run(self, work: Workspace) -> None:
         """As each package manager has them."""

@@ -223,7 +223,10 @@ class _Reader:
         before = len(self.complaints)
         content = self._content(said)
         if len(self.complaints) == before and first_boot_kind(content) == OTHER:
-            self._complain(said, "it must begin with #cloud-config, or with #! as a script does")
+            self._complain(
+                said,
+                "it must begin with #cloud-config, or with #! as a script does, or be an Ignition config for Flatcar",
+            )
         return content
 
 

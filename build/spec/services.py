@@ -19,7 +19,7 @@ class SetServices:
         """Its title, and what it comes to."""
         verbs = ("enable", "disable", "mask")
         lines = [f"{verb} {name}" for verb in verbs for name in getattr(self.services, verb)]
-        return "\n    ".join([f"Set {len(lines)} units of the spec", *lines])
+        return "\n    ".join(["Set the spec's units", *lines])
 
     def run(self, work: Workspace) -> None:
         """By the image's own systemctl, which knows aliases."""
