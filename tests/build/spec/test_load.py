@@ -167,7 +167,8 @@ NO_SECRET = 'it takes no text: a secret does not stand in a spec, but { from_env
         ),
         (
             '[first_boot]\nuser_data = "x"',
-            "web.toml:2: first_boot.user_data: it must begin with #cloud-config, or with #! as a script does, or be an Ignition config for Flatcar",
+            "web.toml:2: first_boot.user_data: it must begin with #cloud-config, or with #! as a script does, "
+            "or be an Ignition config for Flatcar",
         ),
         ('replace = ["commands"]', "web.toml:1: replace: there is nothing to replace without 'extends'"),
         ('extends = "no.toml"', "web.toml:1: extends: no.toml cannot be read: No such file or directory"),
