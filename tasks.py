@@ -236,13 +236,17 @@ def lint(c: Context) -> int:
     fast="only what needs no root, network or QEMU: seconds",
     all="every combination too: hours",
     k="only tests whose names match this expression, as pytest has it",
+    resume="leave out what passed in earlier runs of this very commit",
 )
-def test(c: Context, fast: bool = False, all: bool = False, k: str = "") -> int:
+def test(c: Context, fast: bool = False, all: bool = False, k: str = "", resume: bool = False) -> int:
     """Run the test suite: real builds and boots, but not every combination."""
     tier = "not real and not combination" if fast else "" if all else "not combination"
     workers = str(min(os.cpu_count() or 1, MOST_GUESTS))
     spread = ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
-    words = [sys.executable, "-m", "pytest", "-m", tier, *spread, *(["-k", k] if k else [])]
+    from tests.resume import recording
+
+    chosen = [*(["-k", k] if k else []), *recording(PROJECT, resume)]
+    words = [sys.executable, "-m", "pytest", "-m", tier, *spread, *chosen]
     return PYTEST_STATUS.get(subprocess.run(words, check=False, cwd=PROJECT).returncode, 5)
 
 

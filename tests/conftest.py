@@ -13,7 +13,10 @@ from build import api, cache
 from build.progress import Progress
 from build.request import BuildRequest, find_recipe
 from distros.debian import TOOLS
+from tests.resume import pytest_addoption, pytest_collection_modifyitems, pytest_configure
 from tests.standin.trial import mirrored
+
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_configure"]
 
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("kiln", deadline=None)
