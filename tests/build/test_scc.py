@@ -1,12 +1,6 @@
 """Registrations: what a registration server is asked, and that no secret gets into what is told."""
 
-import base64
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,63 +11,10 @@ from build.families import rpm
 from build.families.source import Sources
 from build.request import BuildRequest, choose, find_recipe
 from distros.recipe import Recipe, Repository
+from tests.build.centre import PASSWORD, SECRETS, TOKEN, USERNAME, centre
+from tests.standin.serve import served
 
-USERNAME, PASSWORD, TOKEN = "SCC_0123456789abcdef", "correct-horse-battery", "very-secret-token-of-a-subscriber"
-SECRETS = (USERNAME, PASSWORD, TOKEN)
-REPOMD = "<repomd xmlns='http://linux.duke.edu/metadata/repo'><timestamp>1700000000</timestamp></repomd>"
-
-
-@dataclass
-class Centre:
-    """A registration server over loopback. `products` are the paths that the registration has."""
-
-    products: list[str]
-    url: str = ""
-    served: dict[str, str] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-
-    def answer(self, path: str, authorization: str) -> tuple[int, str]:
-        """Status and body."""
-        self.asked.append(path)
-        place, _, query = path.partition("?")
-        own = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
-        if place.startswith(("/connect/", "/access/")):
-            if authorization != f"Basic {own}":
-                return 401, ""
-            if place == "/connect/systems/activations":
-                return 200, json.dumps([{"service": {"url": f"{self.url}/access/services/7?credentials=SLES"}}] * 2)
-            found = "".join(f'<repo url="{self.url}{one}/?{TOKEN}" alias="x"/>' for one in self.products)
-            return 200, f"<repoindex>{found}</repoindex>"
-        if authorization or query != TOKEN:
-            return 403, ""
-        return (200, self.served[place]) if place in self.served else (404, "")
-
-
-@contextmanager
-def centre(*products: str) -> Iterator[Centre]:
-    """The server, while the block runs."""
-    made = Centre(list(products))
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = made.answer(self.path, self.headers.get("Authorization", ""))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        made.url = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield made
-        finally:
-            server.shutdown()
-            thread.join()
+REPOMD = b"<repomd xmlns='http://linux.duke.edu/metadata/repo'><timestamp>1700000000</timestamp></repomd>"
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +62,7 @@ def test_sends_no_password_over_a_bare_wire(tmp_path: Path) -> None:
 
 def test_asks_with_the_token_and_tells_without_it(tmp_path: Path) -> None:
     with centre("/SUSE/pool") as server:
-        server.served = {"/SUSE/pool/repodata/repomd.xml": REPOMD, "/SUSE/pool/repodata/repomd.xml.asc": "signed"}
+        server.served = {"/SUSE/pool/repodata/repomd.xml": REPOMD, "/SUSE/pool/repodata/repomd.xml.asc": b"signed"}
         (state,) = rpm.states(recipe(server.url), Sources(credentials=credentials(tmp_path, server.url)), print)
         assert state.url == f"{server.url}/SUSE/pool"
         assert f"/SUSE/pool/repodata/repomd.xml.asc?{TOKEN}" in server.asked
@@ -175,3 +116,15 @@ def test_refuses_what_does_not_fit(request_: BuildRequest) -> None:
 def test_finds_an_rmt_servers_packages_below_its_folder() -> None:
     assert BuildRequest("sles", rmt="https://rmt.example/").archive == "https://rmt.example/repo"
     assert "rmt.example" not in repr(BuildRequest("sles", rmt="https://rmt.example/"))
+
+
+def test_asks_an_rmt_server_without_any_registration(tmp_path: Path) -> None:
+    product = "repo/SUSE/Products/SLE-Product-SLES/16.0/x86_64/product"
+    (tmp_path / product / "repodata").mkdir(parents=True)
+    for name, content in (("repomd.xml", REPOMD), ("repomd.xml.asc", b"signed")):
+        (tmp_path / product / "repodata" / name).write_bytes(content)
+    with served(tmp_path) as rmt:
+        mirror = BuildRequest("sles", rmt=rmt.url).archive
+        (state,) = rpm.states(find_recipe("sles", "16.0", None), Sources(mirror), print)
+    assert state.url == f"{rmt.url}/{product}"
+    assert rmt.asked == [f"/{product}/repodata/repomd.xml", f"/{product}/repodata/repomd.xml.asc"]

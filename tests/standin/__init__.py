@@ -97,7 +97,7 @@ def standin(recipe: Recipe, progress: Progress, *, offline: bool = False) -> Sta
     folder = cache.folder() / "standins" / name
     with cache.locked(f"standin-{folder.name}", waiting=progress.note):
         if not folder.is_dir():
-            fresh = folder.with_suffix(".partial")
+            fresh = folder.with_name(f"{folder.name}.partial")
             cache.remove(fresh)
             fresh.mkdir(parents=True)
             makes.make(recipe, fresh, progress)
