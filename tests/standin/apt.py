@@ -5,30 +5,26 @@ name, with what Kiln looks at changed to what it finds there.
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
-from build import archive, cache, confined, mmdebstrap, tools
+from build import mmdebstrap
 from build.archive import Release
 from build.errors import CallerError
-from build.families import apt
 from build.families.apt import DPKG_NAMES
-from build.privileges import entry
 from build.progress import Progress
-from build.request import find_recipe
 from build.workspace import Workspace
 from distros.debian import TOOLS
 from distros.recipe import Archive, Recipe
-from tests.standin import MADE_FROM, Standin, ubuntu
+from tests.standin import MADE_FROM, Standin, ubuntu, workshop
 from tests.standin.debs import Made
 from tests.standin.key import SigningKey
 from tests.standin.report import Invented
 
-SOURCES = ("apt", "debs", "key", "ubuntu")
+SOURCES = ("apt", "debs", "key", "ubuntu", "workshop")
 BASE = "Debian 13 (trixie)"
 MAKERS = ("apt-utils", "gpg", "gpg-agent", "gpgconf")
 """Packages of the tools tree besides those that every tools tree has."""
@@ -73,17 +69,7 @@ def make(recipe: Recipe, folder: Path, progress: Progress) -> Standin:
     """Make the archive in this folder."""
     if recipe.distro not in SHAPES:
         raise CallerError(f"there is no stand-in for {recipe.name}", "build it from its own archive")
-    (tools_state,) = archive.releases((TOOLS,), offline=False)
-    letter = {
-        "recipe": [recipe.distro, recipe.release, recipe.arch],
-        "tools": asdict(tools_state),
-        "states": [asdict(state) for state in archive.releases(MADE_FROM, offline=False)],
-        "folder": str(folder.absolute()),
-    }
-    with progress.step(f"Making a stand-in for {recipe.name} of {BASE}"):
-        status = confined.call(entry(), __name__, letter)
-    if status:
-        raise KeyboardInterrupt
+    workshop.send(__name__, recipe, MADE_FROM, folder, progress, BASE)
     return load(recipe, folder)
 
 
@@ -94,23 +80,7 @@ def load(recipe: Recipe, folder: Path) -> Standin:
 
 def main(letter: Mapping[str, Any]) -> int:
     """Make it, as root of its own view."""
-    recipe, states = find_recipe(*letter["recipe"]), tuple(map(apt.read_state, letter["states"]))
-    folder = Path(letter["folder"])
-    logs = cache.folder() / "logs"
-    logs.mkdir(exist_ok=True)
-    with (logs / f"standin-{recipe.name}-{recipe.arch}.log").open("w") as log:
-        tree = tools.make(apt.read_state(letter["tools"]), MAKERS, log, mirror=False, offline=False)
-        name = f"standin-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
-        work = Workspace(tree, name, cache.folder(), log, max(state.date for state in states))
-        cache.remove(work.folder)
-        work.folder.mkdir(parents=True)
-        try:
-            _make(recipe, states, work).save(folder)
-            for made in ("served", *SigningKey.FILES):
-                shutil.move(work.file(made), folder / made)
-        finally:
-            cache.remove(work.folder)
-    return 0
+    return workshop.work(letter, MAKERS, _make)
 
 
 def _make(recipe: Recipe, states: tuple[Release, ...], work: Workspace) -> Invented:

@@ -7,33 +7,28 @@ that Flatcar itself does with an image are not proven by it.
 
 import bz2
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from build import archive, cache, confined, mmdebstrap, tools
+from build import mmdebstrap
 from build.archive import Release
 from build.errors import CallerError
-from build.families import apt
 from build.grub import embedded_core, patched_boot_sector
 from build.oem import nothing_mounted
-from build.privileges import entry
 from build.progress import Progress
 from build.request import find_recipe
 from build.vhd import append_footer
 from build.workspace import Workspace
-from distros.debian import TOOLS
 from distros.recipe import Archive, Recipe
-from tests.standin import Standin
+from tests.standin import Standin, workshop
 from tests.standin.flatcar_guest import FIXED_DISK_ID, GRUB, INITRD, OEM, SYSTEM, UNITS, USR_A
 from tests.standin.key import SigningKey
 from tests.standin.report import Invented
 
-SOURCES = ("flatcar", "flatcar_guest", "key")
+SOURCES = ("flatcar", "flatcar_guest", "key", "workshop")
 BASE = "Debian 12 (bookworm)"
 MIRROR = ""
 VERSION = "9999.2.0"
@@ -81,18 +76,8 @@ def make(recipe: Recipe, folder: Path, progress: Progress) -> Standin:
     """Make the release server in this folder."""
     if recipe.arch != "x86_64":
         raise CallerError(f"there is no stand-in for {recipe.name} on {recipe.arch}", "name x86_64")
-    (tools_state,) = archive.releases((TOOLS,), offline=False)
-    base = [one for one in find_recipe("debian", "12", "x86_64").archives if isinstance(one, Archive)]
-    letter = {
-        "recipe": [recipe.distro, recipe.release, recipe.arch],
-        "tools": asdict(tools_state),
-        "states": [asdict(state) for state in archive.releases(base, offline=False)],
-        "folder": str(folder.absolute()),
-    }
-    with progress.step(f"Making a stand-in for {recipe.name} of {BASE}"):
-        status = confined.call(entry(), __name__, letter)
-    if status:
-        raise KeyboardInterrupt
+    base = (one for one in find_recipe("debian", "12", "x86_64").archives if isinstance(one, Archive))
+    workshop.send(__name__, recipe, base, folder, progress, BASE)
     return load(recipe, folder)
 
 
@@ -103,25 +88,7 @@ def load(recipe: Recipe, folder: Path) -> Standin:
 
 def main(letter: Mapping[str, Any]) -> int:
     """Make it, as root of its own view."""
-    os.umask(0o022)
-    recipe, states = find_recipe(*letter["recipe"]), tuple(map(apt.read_state, letter["states"]))
-    folder = Path(letter["folder"])
-    logs = cache.folder() / "logs"
-    logs.mkdir(exist_ok=True)
-    with (logs / f"standin-{recipe.name}-{recipe.arch}.log").open("w") as log:
-        tree = tools.make(apt.read_state(letter["tools"]), MAKERS, log, mirror=False, offline=False)
-        name = f"standin-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
-        work = Workspace(tree, name, cache.folder(), log, max(state.date for state in states))
-        cache.remove(work.folder)
-        work.folder.mkdir(parents=True)
-        try:
-            _make(recipe, states, work)
-            _invented(recipe).save(folder)
-            for made in ("served", *SigningKey.FILES):
-                shutil.move(work.file(made), folder / made)
-        finally:
-            cache.remove(work.folder)
-    return 0
+    return workshop.work(letter, MAKERS, _make)
 
 
 def _invented(recipe: Recipe) -> Invented:
@@ -141,7 +108,7 @@ def _invented(recipe: Recipe) -> Invented:
     )
 
 
-def _make(recipe: Recipe, states: tuple[Release, ...], work: Workspace) -> None:
+def _make(recipe: Recipe, states: tuple[Release, ...], work: Workspace) -> Invented:
     key = SigningKey.make(work.folder, work.tool, work.folder)
     _system(states, work)
     _disk(work)
@@ -159,6 +126,7 @@ def _make(recipe: Recipe, states: tuple[Release, ...], work: Workspace) -> None:
         opened.detach_sign(version / FILE, version / f"{FILE}.sig", armor=False)
         opened.clear_sign(listing, version / f"{FILE}.DIGESTS.asc")
     (current / "version.txt").write_text(f"FLATCAR_VERSION={VERSION}\nFLATCAR_VERSION_ID={VERSION}\n")
+    return _invented(recipe)
 
 
 def _packed(disk: Path, target: Path) -> None:
