@@ -45,5 +45,6 @@ def packages_come_from_a_public_archive(tree: Tree) -> Complaints:
 
 
 PRIVATE = re.compile(
-    r"((?<!mirror\+)file:/\S+|copy:/\S+|https?://(localhost|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|[^/\s]*\.(local|internal|lan)\b)\S*)"
+    # Keys of repositories are files of the image.
+    r"((?<!mirror\+)file:/(?!//etc/pki/)\S+|copy:/\S+|https?://(localhost|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|[^/\s]*\.(local|internal|lan)\b)\S*)"
 )

@@ -141,3 +141,21 @@ COMPANIONS = {
 def test_catches_a_defect_by_its_own_check_alone(root: Path, id: str, change: Change) -> None:
     change(root)
     assert failed(inspect(root)) == {id} | COMPANIONS.get(id, set())
+
+
+REPOSITORY = """\
+[vendor]
+baseurl={url}
+gpgcheck=1
+gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-one
+       file:///etc/pki/rpm-gpg/RPM-GPG-KEY-two
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [("https://packages.example.org/el", set()), ("file:///mnt/packages", {"repo.sources"})],
+)
+def test_takes_a_repository_s_keys_for_no_source(root: Path, url: str, found: set[str]) -> None:
+    write("etc/yum.repos.d/vendor.repo", REPOSITORY.format(url=url))(root)
+    assert failed(inspect(root)) == found
