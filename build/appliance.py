@@ -86,10 +86,31 @@ find_root() {
     return 1
 }
 
-# The partition whose uevent has this line.
+# Bytes of the disk, $2 of them from $1 on, in hexadecimal.
+bytes() { hexdump -v -s "$1" -n "$2" -e '1/1 "%02x "' /dev/vda; }
+
+# The unique id of partition $1: the GUID in its slot of the GPT, or the MBR's own id and its number.
+id_of() {
+    if [ "$(echo $(bytes 512 8))" = "45 46 49 20 50 41 52 54" ]; then  # EFI PART
+        set -- $(bytes $((1024 + ($1 - 1) * 128 + 16)) 16)
+        echo "$4$3$2$1-$6$5-$8$7-$9${10}-${11}${12}${13}${14}${15}${16}"
+    else
+        number=$1; set -- $(bytes 440 4)
+        printf '%s%s%s%s-%02x\\n' "$4" "$3" "$2" "$1" "$number"
+    fi
+}
+
+# The partition with this unique id.
 partition() {
-    for file in /sys/class/block/vda*/uevent; do
-        grep -qix "$1" "$file" && { file=${file%/uevent}; echo "/dev/${file##*/}"; return; }
+    for node in /dev/vda[0-9]*; do
+        [ "$(id_of "${node#/dev/vda}")" = "$(echo "$1" | tr A-F a-f)" ] && echo "$node"
+    done
+}
+
+# The partition of this name, which GPT alone has.
+named() {
+    for file in /sys/class/block/vda[0-9]*/uevent; do
+        grep -qx "PARTNAME=$1" "$file" && { file=${file%/uevent}; echo "/dev/${file##*/}"; }
     done
 }
 
@@ -97,11 +118,12 @@ partition() {
 device_of() {
     case $1 in
         UUID=*|LABEL=*) findfs "$1";;
-        PARTUUID=*) partition "$1";;
-        PARTLABEL=*) partition "PARTNAME=${1#*=}";;
+        PARTUUID=*) partition "${1#*=}";;
+        PARTLABEL=*) named "${1#*=}";;
         /dev/disk/by-uuid/*) findfs "UUID=${1##*/}";;
         /dev/disk/by-label/*) findfs "LABEL=${1##*/}";;
-        /dev/disk/by-partuuid/*) partition "PARTUUID=${1##*/}";;
+        /dev/disk/by-partuuid/*) partition "${1##*/}";;
+        /dev/disk/by-partlabel/*) named "${1##*/}";;
         *) echo "$1";;
     esac
 }

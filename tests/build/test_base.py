@@ -169,6 +169,7 @@ def read(vendor: str, tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.real
+@pytest.mark.combination
 def test_reads_an_image_as_rhel_lays_it_out(tmp_path: Path) -> None:
     told = read("xfs", tmp_path)
     assert told[:3] == ["xfs at /", "xfs at /boot", "vfat at /boot/efi"]
@@ -178,6 +179,7 @@ def test_reads_an_image_as_rhel_lays_it_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.combination
 def test_reads_subvolumes_and_no_snapshots(tmp_path: Path) -> None:
     told = read("btrfs", tmp_path)
     assert told[:2] == ["btrfs at /", "btrfs at /srv"]

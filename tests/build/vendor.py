@@ -5,6 +5,7 @@ Made by user-space tools of a tools tree; LVM by a kernel of the appliance's own
 
 import os
 import struct
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import Any
 from build import appliance, archive, cache, tools
 from build.command import run
 from build.diskfile import open_disk
+from build.oem import nothing_mounted
 from build.workspace import Workspace
 from distros.debian import TOOLS
+from tests.harness.images import LINUX_ROOT, write_gpt
 
 MIB = 1 << 20
-DISK_ID = 0x4B494C4E
+ESP_GUID = str(uuid.uuid5(uuid.NAMESPACE_OID, "3")).upper()
+"""As `write_gpt` numbers partitions."""
 ROOT_UUID = "11111111-2222-4333-8444-555555555555"
 BOOT_UUID = "66666666-7777-4888-9999-aaaaaaaaaaaa"
 FILES = {"etc/os-release": "ID=vendor\n", "usr/bin/program": "#!/bin/sh\n", "srv/data": "0123456789\n" * 10_000}
@@ -69,19 +73,23 @@ def fstab(*lines: str) -> dict[str, str]:
     return {**FILES, "etc/fstab": "# what the vendor mounts\n" + "".join(f"{line}\n" for line in lines)}
 
 
-def disk(bench: Bench, parts: Iterable[Path]) -> Path:
-    """A disk with these file systems as partitions of an MBR, each from a whole MiB on."""
-    at, rows, contents = MIB, b"", []
+def disk(bench: Bench, parts: Iterable[Path], *, gpt: bool = False) -> Path:
+    """A disk with these file systems as partitions of an MBR or a GPT, each from a whole MiB on."""
+    at, places = MIB, []
     for part in parts:
-        size = part.stat().st_size
-        rows += struct.pack("<B3sB3sII", 0, b"\0" * 3, 0x83, b"\0" * 3, at // 512, size // 512)
-        contents.append((at, part))
-        at += size
-    path = bench.blank("vendor.raw", at // MIB)
+        places.append((at, part))
+        at += part.stat().st_size
+    path = bench.blank("vendor.raw", at // MIB + 1)
+    sectors = [(start // 512, part.stat().st_size // 512) for start, part in places]
     with path.open("r+b") as file:
-        file.seek(440)
-        file.write(struct.pack("<IH", DISK_ID, 0) + rows.ljust(64, b"\0") + b"\x55\xaa")
-    for start, part in contents:
+        if gpt:
+            slots = [(number, LINUX_ROOT, *place) for number, place in enumerate(sectors, 1)]
+            write_gpt(file, path.stat().st_size, slots)
+        else:
+            rows = b"".join(struct.pack("<B3sB3sII", 0, b"\0" * 3, 0x83, b"\0" * 3, *place) for place in sectors)
+            file.seek(510 - 64)
+            file.write(rows.ljust(64, b"\0") + b"\x55\xaa")
+    for start, part in places:
         run("dd", f"if={part}", f"of={path}", "bs=1M", f"seek={start // MIB}", "conv=notrunc,sparse", "status=none")
     return path
 
@@ -91,18 +99,20 @@ def xfs(bench: Bench) -> Path:
     root = fstab(
         f"UUID={BOOT_UUID} /boot\txfs defaults 0 0",
         f"UUID={ROOT_UUID} / xfs defaults,uquota 0 0",
-        f"PARTUUID={DISK_ID:08x}-03       /boot/efi vfat umask=0077 0 2",
+        f"PARTUUID={ESP_GUID}       /boot/efi vfat umask=0077 0 2",
         "/dev/disk/cloud/azure_resource-part1 /mnt auto defaults,nofail 0 2",
     )
-    for name, uuid, files in (("root", ROOT_UUID, root), ("boot", BOOT_UUID, {"vmlinuz-1": "kernel\n"})):
+    for name, identity, files in (("root", ROOT_UUID, root), ("boot", BOOT_UUID, {"vmlinuz-1": "kernel\n"})):
         tree = bench.tree(f"{name}-tree", files)
         proto = bench.work.file(f"{name}.proto")
         proto.write_text("/dev/null\n0 0\nd--755 0 0\n" + "".join(protofile(bench.work, tree, _points(name))) + "$\n")
-        bench.work.tool("/usr/sbin/mkfs.xfs", "-q", "-m", f"uuid={uuid}", "-p", proto, bench.blank(f"{name}.img", 300))
+        bench.work.tool(
+            "/usr/sbin/mkfs.xfs", "-q", "-m", f"uuid={identity}", "-p", proto, bench.blank(f"{name}.img", 300)
+        )
     esp = bench.blank("esp.img", 40)
     bench.work.tool("/usr/sbin/mkfs.vfat", esp)
     bench.work.tool("/usr/bin/mcopy", "-i", esp, bench.tree("esp-tree", {"loader.efi": "MZ"}) / "loader.efi", "::")
-    return disk(bench, [bench.work.file(f"{name}.img") for name in ("boot", "root", "esp")])
+    return disk(bench, [bench.work.file(f"{name}.img") for name in ("boot", "root", "esp")], gpt=True)
 
 
 def _points(name: str) -> tuple[str, ...]:
@@ -136,6 +146,7 @@ def btrfs(bench: Bench) -> Path:
     (tree / "@/usr/bin/link").symlink_to("program")
     volumes = [word for name in ("@", "@srv", "@snapshots") for word in ("--subvol", f"rw:{name}")]
     image = bench.blank("root.img", 200)
+    nothing_mounted(bench.work.tools)
     bench.work.tool("/usr/sbin/mkfs.btrfs", "-q", "-U", ROOT_UUID, "--rootdir", tree, *volumes, image)
     return disk(bench, [image])
 

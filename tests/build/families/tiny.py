@@ -262,7 +262,7 @@ def _changed(work: Workspace, recipe: Recipe, sources: Sources, letter: Mapping[
     states = family.states(recipe, sources, lambda text: None)
     changed = replace(recipe, removed=tuple(letter.get("removed", ())))
     family.additions(changed, tuple(letter["added"]), states).run(work)
-    files = sorted(path.name for path in work.tree.glob("etc/*"))
+    files = sorted(path.name for path in work.tree.glob("etc/*") if path.is_file())
     return " ".join((*(f"{name}-{version}" for name, version, _ in family.installed(recipe, work)), *files))
 
 
