@@ -1,17 +1,30 @@
-"""Traces of the machine that built an image, searched for in every file of its tree."""
+"""Words that must not be in an image, searched for in every file of its tree, packed ones and the initramfs too."""
 
+import bz2
 import getpass
+import lzma
 import os
 import re
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from build import cache
 
 PROJECT = Path(__file__).parents[2]
 PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+ARCHIVE = b"070701"
+"""What a cpio archive begins with, as an initramfs does that has microcode in front."""
+END_OF_ARCHIVE = re.compile(rb"TRAILER!!!\0+")
+PACKED: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
+    (b"\x1f\x8b\x08", lambda packed: zlib.decompressobj(31).decompress(packed)),
+    (b"BZh", lambda packed: bz2.BZ2Decompressor().decompress(packed)),
+    (b"\xfd7zXZ\0", lambda packed: lzma.LZMADecompressor().decompress(packed)),
+    (b"\x28\xb5\x2f\xfd", lambda packed: _through("zstd", packed)),
+)
+"""How packed files begin, and what they hold; what follows the packed part is left out."""
 ROOT_AT = 128
 """MiB before the root file system of an image for both generations."""
 
@@ -41,14 +54,30 @@ def host_words() -> set[bytes]:
 
 
 def find_words(tree: Path, words: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Each file (or link's target) of a tree that holds one of the words, and the word."""
+    """Each file (or link's target) of a tree that holds one of the words, packed or not, with each word in it."""
     pattern = re.compile(b"|".join(map(re.escape, sorted(words))))
     for path in sorted(tree.rglob("*")):
         if path.is_symlink():
-            content = os.fsencode(path.readlink())
+            contents: Iterable[bytes] = (os.fsencode(path.readlink()),)
         elif path.is_file():
-            content = path.read_bytes()
+            contents = unpacked(path.read_bytes())
         else:
             continue
-        if found := pattern.search(content):
-            yield f"/{path.relative_to(tree)}", found[0]
+        for word in sorted({word for content in contents for word in pattern.findall(content)}):
+            yield f"/{path.relative_to(tree)}", word
+
+
+def _through(program: str, packed: bytes) -> bytes:
+    # It complains about what follows the packed part.
+    return subprocess.run([program, "-dcq"], input=packed, capture_output=True, check=False).stdout
+
+
+def unpacked(content: bytes) -> Iterator[bytes]:
+    """A file's bytes, and where it is packed, behind archives of an initramfs or not, what they hold."""
+    yield content
+    at = 0
+    while content.startswith(ARCHIVE, at) and (end := END_OF_ARCHIVE.search(content, at)):
+        at = end.end()
+    for mark, unpack in PACKED:
+        if content.startswith(mark, at):
+            yield unpack(content[at:])
