@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from build import base, keys, offered
 from build.errors import CallerError, KilnError, MachineError
 from build.request import find_recipe
+from build.workspace import Workspace
 from distros import Recipe, all_recipes
 from distros.recipe import OfferedImage
 from tests.standin.key import SigningKey
@@ -154,6 +156,19 @@ def test_believes_no_list_from_before_the_newest_that_it_saw(vendor: Vendor) -> 
     offered.find(recipe, None, None, offline=False).proof.verify(DIGEST, TOOLS)
     with pytest.raises(MachineError, match="older than what it was before"):
         old.proof.verify(DIGEST, TOOLS)
+
+
+def test_lets_a_build_read_nothing_of_an_image_that_nobody_vouches_for(
+    vendor: Vendor, made_keys: tuple[SigningKey, SigningKey], tmp_path: Path
+) -> None:
+    vendor.publish(f"{DIGEST}  {FILE}\n", by=made_keys[1])
+    offer = offered.find(vendor.recipe(), None, None, offline=False)
+    no_appliance: Any = None
+    step = base.UnpackBase(
+        base.Base("cloud", offer.sha256), "almalinux", "10", ("almalinux",), no_appliance, offer.proof
+    )
+    with (tmp_path / "log").open("w") as log, pytest.raises(MachineError, match="does not hold"):
+        step.run(Workspace(tmp_path, "image", tmp_path, log, 0))
 
 
 def test_says_where_a_distribution_offers_none() -> None:
