@@ -1,6 +1,7 @@
 """The image that a distribution offers: found by its word, believed when the list of digests is signed."""
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,11 +11,14 @@ from typing import Any
 import pytest
 
 from build import base, keys, offered
+from build.archive import Release
 from build.errors import CallerError, KilnError, MachineError
-from build.request import find_recipe
+from build.order import Order
+from build.request import BuildRequest, choose, find_recipe
 from build.workspace import Workspace
 from distros import Recipe, all_recipes
 from distros.recipe import OfferedImage
+from tests.build.plans import EPOCH, states
 from tests.standin.key import SigningKey
 from tests.standin.serve import served
 
@@ -22,6 +26,7 @@ FILE = "Vendor-10-Cloud.qcow2"
 CONTENT = b"a disk of the vendor"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 TOOLS = Path("/nowhere")
+TOOLS_STATE = Release("https://nowhere", "trixie", ("main",), "keyring", "b" * 64, EPOCH)
 
 
 @pytest.fixture(scope="module")
@@ -177,11 +182,13 @@ def test_says_where_a_distribution_offers_none() -> None:
     assert "--base-sha256" in refusal.value.hint
 
 
-def test_reads_a_proof_as_it_was_written(vendor: Vendor) -> None:
-    proof = offered.Proof("url", "name", "1" * 64, "", "keyring", ("A" * 40,), True)
-    told = {"url": "url", "name": "name", "list": "1" * 64, "signature": "", "keyring": "keyring", "keys": ["A" * 40]}
-    assert offered.Proof.read({**told, "blames_caller": True}) == proof
-    assert offered.Proof.read(None) is None
+def test_an_order_brings_what_vouches_for_its_base_to_the_worker(tmp_path: Path) -> None:
+    recipe = find_recipe("ubuntu", "24.04", "x86_64")
+    proof = offered.Proof("https://server/cloud.img", "cloud.img", "1" * 64, "2" * 64, "keyring", ("A" * 40,), True)
+    chosen = choose(recipe, BuildRequest("ubuntu"))
+    for choices in (chosen, replace(chosen, base="cloud", base_sha256=DIGEST, base_proof=proof)):
+        order = Order(recipe, choices, states(recipe), TOOLS_STATE, EPOCH, tmp_path)
+        assert Order.read(json.loads(json.dumps(order.letter()))).choices == choices
 
 
 @pytest.mark.parametrize(
