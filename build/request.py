@@ -183,8 +183,9 @@ def _name(recipe: Recipe, name: str) -> str:
 def _no_identity(request: BuildRequest, spec: Spec, provisioner: str) -> tuple[str, ...]:
     users = spec.users and provisioner != "ignition"  # which makes users besides those that a machine is given
     if users or spec.wishes.hostname:
-        raise CallerError(
-            f"{spec.file}: {'users' if users else 'hostname'} belongs to a specialized image",
+        raise Unfit(
+            *("users.name" if users else "hostname", None),
+            f"{'a user' if users else 'a name'} belongs to a specialized image",
             'say type = "specialized" there: Azure names each machine of a generalized one, and gives it its user',
         )
     given = [flag for flag in ("hostname", "admin", "ssh_key") if getattr(request, flag)]
