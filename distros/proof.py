@@ -21,7 +21,7 @@ SEEN = {
     ("ubuntu-24.04", "x86_64"): "stand-in",
     ("flatcar-stable", "x86_64"): "stand-in",
     ("ubuntu-26.04", "x86_64"): "installed",
-    ("opensuse-16.0", "x86_64"): "installed",
+    ("opensuse-16.0", "x86_64"): "stand-in",
 }
 """By the recipe's name and architecture."""
 

@@ -22,6 +22,8 @@ from tests.standin.rpm import RELEASE_MARK, Package
 LABEL = "stand-in"
 Parcels = Callable[[], Parcel]
 """Gives an empty parcel over the build root."""
+Own = Callable[[Recipe, Base, Workspace, Parcels], Iterable[tuple[Package, str]]]
+"""Makes packages, each with what is to be told of it."""
 UNIT = """\
 [Unit]
 Description=Stands in for {name}
@@ -36,6 +38,11 @@ TIMER = "[Unit]\nDescription=Stands in for {name}\n\n[Timer]\nOnBootSec=1d\n\n{i
 INSTALL = "[Install]\nWantedBy={target}\n"
 
 
+def nothing(_recipe: Recipe, _base: Base, _work: Workspace, _parcel: Parcels) -> tuple[()]:
+    """The packages that a family needs besides, where it needs none."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Flavour:
     """What a family of distributions has in common.
@@ -44,7 +51,8 @@ class Flavour:
     the pool's they require; `units` are texts of units that do something.
     `kernel_mark` is in the versions of its kernels where the recipe names no mark, with the release for {release}.
     `kernel_core` is appended to the name of a kernel for the package that holds it; `grub_modules`, `grub_tools`,
-    `grub_efi` and `shim` are the packages of the loaders' parts.
+    `grub_efi` and `shim` are the packages of the loaders' parts. `own` makes what packages the family needs besides,
+    each with what is to be told of it.
     """
 
     like: str
@@ -57,6 +65,7 @@ class Flavour:
     shim: str
     kernel_mark: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
+    own: Own = nothing
 
 
 @dataclass
@@ -122,6 +131,8 @@ def packages(recipe: Recipe, flavour: Flavour, base: Base, work: Workspace, pool
     _kernels(recipe, flavour, base, work, parcel, made)
     if recipe.grub:
         _loaders(recipe, flavour, base, work, parcel, held, made)
+    for package, told in flavour.own(recipe, base, work, parcel):
+        made.add(package, told)
     _others(recipe, flavour, pool, made)
     return made
 

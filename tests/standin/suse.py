@@ -1,11 +1,17 @@
 """Stand-ins of SLES and openSUSE: the pool under SUSE's names."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from build.progress import Progress
+from build.workspace import Workspace
 from distros.recipe import Recipe
-from tests.standin import Standin, repositories
-from tests.standin.flavour import Flavour
+from tests.standin import Standin, repositories, selinux
+from tests.standin.base import Base
+from tests.standin.carve import FOLDERS
+from tests.standin.flavour import Flavour, Parcels
+from tests.standin.pool import SETTINGS
+from tests.standin.rpm import Package
 
 NETWORK = """\
 [Unit]
@@ -19,7 +25,7 @@ RemainAfterExit=yes
 ExecStart=/bin/true
 
 {install}"""
-SOURCES = ("suse", *repositories.SOURCES)
+SOURCES = ("suse", "selinux", *repositories.SOURCES)
 NAMES = {
     "NetworkManager": ("network-manager",),
     "aaa_base": ("filesystem",),
@@ -34,8 +40,8 @@ NAMES = {
     "iputils": ("iputils-ping",),
     "openssh": ("openssh-server", "openssh-client"),
     "python-azure-agent": ("waagent", "openssl", "parted", "net-tools"),
+    "rpm-ndb": ("rpm",),
     "selinux-policy": ("selinux-policy-default",),
-    "selinux-policy-targeted": ("selinux-policy-default", "policycoreutils"),
     "selinux-tools": ("selinux-utils",),
     "shadow": ("login", "passwd"),
     "system-group-wheel": ("setup",),
@@ -44,6 +50,22 @@ NAMES = {
     "wicked": ("network-manager",),
 }
 """For names of SUSE's the packages of the pool that have their content."""
+POLICY = "selinux-policy-targeted"
+
+
+def own(recipe: Recipe, base: Base, work: Workspace, parcel: Parcels) -> Iterator[tuple[Package, str]]:
+    """The policy that SELinux loads, where the recipe has it; a script puts it in place, as one makes SUSE's own."""
+    if not recipe.selinux:
+        return
+    held, (name, content) = parcel(), selinux.permissive(base, work)
+    shipped = f"/usr/share/selinux/{selinux.MODULE}/{name}"
+    held.write(shipped, content)
+    script = f"cp -f {shipped} /etc/selinux/{recipe.selinux}/policy/{name}"
+    needed = (FOLDERS, SETTINGS, "selinux-policy-default", "policycoreutils", "coreutils")
+    told = "Debian's policy with every domain permissive: SELinux enforces, and lets pass what Debian's rules forbid"
+    yield Package(POLICY, requires=needed, files=held.entries, scripts=(("posttrans", script),)), told
+
+
 FLAVOUR = Flavour(
     like="suse opensuse",
     cloud="sles",
@@ -54,6 +76,7 @@ FLAVOUR = Flavour(
     grub_efi="grub2-x86_64-efi",
     shim="shim",
     units={"wicked": NETWORK},
+    own=own,
 )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from distros import all_recipes
-from tests.standin import carve, dpkg, flavour, kernel, loaders, pool, rpm
+from tests.standin import carve, dpkg, flavour, kernel, loaders, pool, rpm, selinux
 from tests.standin.carve import Entry
 from tests.standin.dpkg import Deb
 from tests.standin.el import FLAVOUR as EL
@@ -128,3 +128,11 @@ def test_asks_for_the_names_of_every_variant() -> None:
     names = flavour.wanted(recipe)
     assert {"kernel", "kernel-uek-core", "grub2-pc", "shim-x64", "cloud-init", "WALinuxAgent"} <= set(names)
     assert len(names) == len(set(names))
+
+
+def test_finds_the_domains_that_a_policy_surely_has() -> None:
+    modules = (
+        "(type sshd_t)\n(type sshd_exec_t)\n(typeattributeset domain (sshd_t ssh_t ))\n",
+        "(type ssh_t)\n(optional ssh_optional_3\n    (type gone_t)\n    (typeattributeset domain (gone_t ))\n)\n",
+    )
+    assert selinux.domains(modules) == ("ssh_t", "sshd_t")
