@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,8 @@ from build.sizes import parse_size
 from build.spec import layer
 from build.spec.complaint import Complaint, complaint
 from build.spec.document import Node
+from build.spec.folder import from_source
+from build.spec.places import places
 from build.spec.value import (
     OTHER,
     Command,
@@ -29,11 +30,11 @@ from build.spec.value import (
     first_boot_kind,
     hidden,
     shown,
+    unit,
 )
 
 PASSWORD_HASH = re.compile(r"\$(y|gy|7|6|5|2[abxy])\$[A-Za-z0-9./$=,]{8,}")
 """Hashes that crypt(5) knows and that are fit for use; what is no hash would be a password in the clear."""
-UNIT_KINDS = (".service", ".socket", ".timer", ".path", ".target", ".mount", ".automount", ".swap", ".slice", ".device")
 
 
 def load(file: Path) -> Spec:
@@ -71,7 +72,7 @@ class _Reader:
             timezone=self._said("timezone", ""),
             first_boot=self._first_boot(),
             file=file.name,
-            places=tuple(_places(self.whole)),
+            places=tuple(places(self.whole)),
         )
 
     def _stem(self, file: Path) -> str:
@@ -230,53 +231,9 @@ class _Reader:
         return content
 
 
-LONG = ("files.content", "first_boot.user_data")
-"""Keys that hold texts: a message names them without their value."""
-
-
-def _places(node: Node, key: str = "") -> Iterator[tuple[str, str, str]]:
-    """Every key with its value as text, and where it stands: file, line and key."""
-    if isinstance(node.value, dict) and key not in LONG:
-        for name, one in node.value.items():
-            yield from _places(one, f"{key}.{name}" if key else name)
-    elif isinstance(node.value, list):
-        for one in node.value:
-            yield from _places(one, key)
-    else:
-        text = "" if key in LONG else str(node.value)
-        yield key, unit(text) if key.startswith("services.") else text, f"{node.place}: {node.place.key}"
-
-
 def _value(table: dict[str, Node], key: str, default: Any) -> Any:
     return table[key].value if key in table else default
 
 
 def _words(node: Node | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.value for one in node.value)) if node else ()
-
-
-def unit(name: str) -> str:
-    """A unit's whole name: a service where nothing else is said."""
-    return name if name.endswith(UNIT_KINDS) else f"{name}.service"
-
-
-def from_source(source: Path, path: str, mode: int | None) -> Iterator[File]:
-    """The file, or every file and link below the folder, sorted by name; the path in the image is that of the source.
-
-    Whoever checks a folder out has his own umask: of a file's own mode counts only whether it can be run.
-    Raises OSError, and ValueError for what is no file.
-    """
-    status = source.stat()
-    if stat.S_ISDIR(status.st_mode):
-        for entry in sorted(source.iterdir()):
-            if entry.is_symlink():
-                yield File(f"{path}/{entry.name}", None, target=str(entry.readlink()))
-            else:
-                yield from from_source(entry, f"{path}/{entry.name}", mode)
-    elif stat.S_ISREG(status.st_mode):
-        with source.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        usual = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
-        yield File(path, Content(digest, path=str(source.absolute())), usual if mode is None else mode)
-    else:
-        raise ValueError("it holds something that is neither a file nor a folder nor a link")

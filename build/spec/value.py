@@ -109,6 +109,14 @@ class ExtraRepository:
     keep: bool = True
 
 
+UNIT_KINDS = (".service", ".socket", ".timer", ".path", ".target", ".mount", ".automount", ".swap", ".slice", ".device")
+
+
+def unit(name: str) -> str:
+    """A unit's whole name: a service where nothing else is said."""
+    return name if name.endswith(UNIT_KINDS) else f"{name}.service"
+
+
 @dataclass(frozen=True)
 class Services:
     """Units by what becomes of them."""
