@@ -20,6 +20,9 @@ SEEN = {
     ("almalinux-10", "x86_64"): "stand-in",
     ("ubuntu-24.04", "x86_64"): "stand-in",
     ("flatcar-stable", "x86_64"): "stand-in",
+    ("oracle-9", "x86_64"): "installed",
+    ("rhel-10", "x86_64"): "installed",
+    ("rocky-9", "x86_64"): "installed",
     ("ubuntu-26.04", "x86_64"): "installed",
     ("opensuse-16.0", "x86_64"): "stand-in",
 }
