@@ -60,7 +60,7 @@ class Bench:
         """Make two packages and `more`, all signed but the one named `unsigned`; another key signs `foreign`."""
         root = self.work.file("root")
         (root / "etc").mkdir(parents=True)
-        for name in ("base", "top"):
+        for name in ("base", "top", "extra"):
             (root / f"etc/{name}").write_text(f"{name}\n" * 20_000)
         two = (
             packages.Package("tiny-base", files=(Entry("/etc/base", "file", 0o644),)),
@@ -87,6 +87,19 @@ class Bench:
         shutil.rmtree(self.repository / "repodata", ignore_errors=True)
         with self.key.opened(self.work.tool, self.work.folder) as opened:
             packages.describe(self.work, self.repository, opened)
+
+    def set_apart(self, name: str) -> SigningKey:
+        """Move a package into a repository of its own, which another key signs; returns that key."""
+        there, folder = self.served / "extra", self.work.file("extra-key")
+        there.mkdir()
+        folder.mkdir()
+        file = self.package(name).rename(there / self.package(name).name)
+        key = SigningKey.make(folder, self.work.tool, self.work.folder)
+        with key.opened(self.work.tool, self.work.folder) as opened:
+            packages.sign(self.work, [file], opened)
+            packages.describe(self.work, there, opened)
+        self.describe()
+        return key
 
     def files(self) -> list[Path]:
         """The packages, sorted."""
