@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from build import confined
 from build.errors import CallerError, KilnError, MachineError, RecipeError
+from build.privileges import entry
+from tests.build.centre import SECRETS
 from tests.build.families.test_real_dnf import NAMES, WITHOUT_MOUNTS
 from tests.build.families.test_real_dnf import trial as any_trial
 
@@ -89,3 +92,12 @@ def test_takes_packages_out_of_a_tree_that_has_all_it_needs(tmp_path: Path) -> N
 def test_takes_no_package_out_that_another_needs(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"tiny-base cannot be removed: .*tiny-base is needed by .*tiny-top"):
         trial(tmp_path, "good", between="without_packages", added=("tiny-top",), removed=("tiny-base",))
+
+
+def test_installs_by_a_registration_and_leaves_nothing_of_it(tmp_path: Path) -> None:
+    log, result = tmp_path / "log", tmp_path / "result"
+    letter = {"log": str(log), "result": str(result)}
+    assert confined.call(entry(), "tests.build.families.subscribed", letter) == 0, log.read_text()[-4000:]
+    assert result.read_text().splitlines() == ["tiny-base tiny-top"]
+    assert "zypper" in log.read_text()
+    assert not any(secret in log.read_text() for secret in SECRETS)
