@@ -21,6 +21,8 @@ pytestmark = pytest.mark.real
 CHOICES = [
     (one.name, kernel) for one in all_recipes() if (one.family, one.arch) == ("dnf", "x86_64") for kernel in one.kernels
 ]
+ODDEST = ("oracle-9", "uek")
+"""What differs most from AlmaLinux 10, which is booted from its stand-in each time."""
 
 
 def require_all_of(recipe: Recipe, kernel: str, tree: Tree) -> None:
@@ -39,8 +41,10 @@ def require_all_of(recipe: Recipe, kernel: str, tree: Tree) -> None:
     assert f'VERSION_ID="{recipe.release}"' in tree.os_release
 
 
-@pytest.mark.combination
-@pytest.mark.parametrize(("name", "kernel"), CHOICES)
+@pytest.mark.parametrize(
+    ("name", "kernel"),
+    [pytest.param(*one, marks=() if one == ODDEST else pytest.mark.combination) for one in CHOICES],
+)
 def test_installs_in_full(tmp_path: Path, name: str, kernel: str) -> None:
     distro, _, release = name.partition("-")
     recipe = find_recipe(distro, release, "x86_64")
@@ -58,5 +62,5 @@ def test_shows_an_entitlement_where_only_subscribers_may_fetch(tmp_path: Path) -
         request = BuildRequest("rhel", "10", mirror=here.url, mirror_key=made.key.public)
         tree = installed(replace(request, entitlement=subscriber.entitlement), tmp_path)
     require_all_of(recipe, "", tree)
-    assert any(path.endswith("primary.xml.gz") for path in here.asked)
+    assert any("-primary.xml" in path for path in here.asked)
     assert not [word for log in tmp_path.glob("*/log") for word in subscriber.secrets if word in log.read_bytes()]
