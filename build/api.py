@@ -119,6 +119,8 @@ def _warnings(recipe: Recipe) -> tuple[str, ...]:
 def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callable[[str], None]) -> Order:
     lock = locking.take(request.lock, recipe, choices) if request.lock else None
     if lock:
+        if request.mirror_key:
+            keys.take(request.mirror_key)  # packages of a mirror's are signed by its key, whoever offers them
         states, tools_release = locking.states(lock, recipe), locking.tools_state(lock, recipe, offline=request.offline)
     else:
         extra = extra_sources(choices.spec.repositories, recipe.arch)
@@ -138,7 +140,7 @@ def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callab
         credentials=_credentials(request),
         private=request.archive or "" if request.rmt else "",
         lock=lock,
-        places=locking.places(lock, recipe, request.mirror) if lock else {},
+        places=locking.places(lock, recipe, request.archive) if lock else {},
     )
 
 

@@ -66,6 +66,12 @@ def faults_explained() -> Iterator[None]:
     """Say of the operating system's refusals in plain words who must act."""
     try:
         yield
+    except shutil.Error as refusal:
+        # Of shutil.copytree: for each file that could not be copied its reason, as text.
+        reason = str(refusal.args[0][0][-1])
+        full = any(os.strerror(code) in reason for code in FULL)
+        hint = FULL_HINT if full else "the folders of KILN_CACHE and --output must be readable and writable"
+        raise MachineError(reason, hint) from refusal
     except OSError as refusal:
         if isinstance(refusal, ConnectionError | TimeoutError) or refusal.errno is None:
             raise

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from build.errors import CallerError
 
+ACCESS = "entitlement"
+"""A repository's word for what its archive wants to see."""
 AUTHORITY = "redhat-uep.pem"
 """The authority that signs the content network's own certificates."""
 AUTHORITY_HERE = Path("/etc/rhsm/ca") / AUTHORITY

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from build import cache
 from build.errors import CallerError, MachineError
@@ -128,9 +128,14 @@ def large(
 
 def kept(url: str, digest: Digest | None) -> Path:
     """Where a large file lies in the cache, there or not."""
-    address = hashlib.sha256(url.encode()).hexdigest()
-    name = f"{digest.algorithm}-{digest.value}" if digest else f"url-{address}"
+    name = f"{digest.algorithm}-{digest.value}" if digest else f"url-{_name(url)}"
     return cache.folder() / "downloads" / name
+
+
+def with_path(url: str, path: str) -> str:
+    """The address of a file below another address, whose query stays at the end: subscribers' archives know by it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
 
 
 def is_safe(url: str) -> bool:
@@ -215,7 +220,7 @@ class _Download:
             if answer.status == HTTPStatus.PARTIAL_CONTENT and not _begins_at(answer, begin):
                 self._forget()
                 raise _Refused("it sent another part than was asked for")
-            self.source.write_text(json.dumps({"url": url, "validator": validator}))
+            self.source.write_text(json.dumps({"url": _name(url), "validator": validator}))
             with self.partial.open("ab" if begin else "wb") as file:
                 self._receive(answer, file, begin)
 
@@ -226,7 +231,7 @@ class _Download:
         if not come:
             return request
         told = self._told()
-        same, validator = told.get("url") == url, str(told.get("validator", ""))
+        same, validator = told.get("url") == _name(url), str(told.get("validator", ""))
         if same and validator and not validator.startswith("W/"):
             request.add_header("If-Range", validator)
         elif self.digest is None:
@@ -262,6 +267,11 @@ class _Download:
     def _forget(self) -> None:
         for path in (self.partial, self.source):
             path.unlink(missing_ok=True)
+
+
+def _name(url: str) -> str:
+    """What an address is known by in the cache, which must not repeat a subscriber's token."""
+    return hashlib.sha256(url.encode()).hexdigest()
 
 
 class _SameSafety(urllib.request.HTTPRedirectHandler):

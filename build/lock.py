@@ -32,7 +32,8 @@ ANOTHER = "write a lock for this image: build it with --write-lock FILE"
 class LockedPackage:
     """A package of an image: `path` is below the URL of its source, whose suite is `source`; `size` is in bytes.
 
-    `priority` is the archive's word, which may differ from the package's own; empty where there is none.
+    `priority` is the archive's word, which may differ from the package's own; empty where there is none. `rank` is its
+    place among the lock's packages in its source's own list, where the order of installation follows that (rpm).
     """
 
     name: str
@@ -43,6 +44,7 @@ class LockedPackage:
     path: str
     source: str
     priority: str = ""
+    rank: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,10 @@ class Subject:
     kernel: str
     asked: tuple[str, ...]
     """The names that the recipe asks for; what these need in turn is in the lock alone."""
+    removed: tuple[str, ...] = ()
+    """The names that a spec keeps out."""
+    repositories: tuple[str, ...] = ()
+    """A spec's own sources of packages, as "name URL"."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ class Lock:
             "source_date_epoch": self.epoch,
             "sources": [_plain(source) for source in self.sources],
             "tools": _plain(self.tools),
-            "packages": [asdict(package) for package in sorted(self.packages)],
+            "packages": [_entry(package) for package in sorted(self.packages)],
         }
         return json.dumps(told, indent=1, sort_keys=True) + "\n"
 
@@ -125,9 +131,11 @@ class Lock:
         """The lock that JSON held. Raises ValueError, KeyError or TypeError where it is none."""
         if told["schema"] != SCHEMA:
             raise ValueError(f"it has schema {told['schema']}, this Kiln reads {SCHEMA}")
-        image = dict(told["image"])
+        image: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in told["image"].items()
+        }
         found = cls(
-            Subject(**{**image, "asked": tuple(image["asked"])}),
+            Subject(**image),
             int(told["source_date_epoch"]),
             tuple(_source(one) for one in told["sources"]),
             _source(told["tools"]),
@@ -164,6 +172,11 @@ def _plain(source: LockedSource) -> dict[str, Any]:
     return {**cleaned, "snapshot": source.snapshot}
 
 
+def _entry(package: LockedPackage) -> dict[str, Any]:
+    told = asdict(package)
+    return told if package.rank else {name: value for name, value in told.items() if name != "rank"}
+
+
 def _source(told: Mapping[str, Any]) -> LockedSource:
     state = {name: value for name, value in told.items() if name != "snapshot"}
     if not (isinstance(state["url"], str) and isinstance(state["suite"], str) and DIGEST.fullmatch(state["sha256"])):
@@ -175,7 +188,8 @@ def _checked(package: LockedPackage) -> LockedPackage:
     shapes = ((NAME, package.name), (NAME, package.arch), (VERSION, package.version), (DIGEST, package.sha256))
     whole = all(isinstance(text, str) and shape.fullmatch(text) for shape, text in (*shapes, (PATH, package.path)))
     priority = not package.priority or NAME.fullmatch(package.priority)
-    if not whole or not priority or type(package.size) is not int or ".." in package.path.split("/"):
+    numbers = type(package.size) is int and type(package.rank) is int
+    if not whole or not priority or not numbers or ".." in package.path.split("/"):
         raise ValueError(f"the entry of {package.name!r} is not what a lock holds")
     return package
 
@@ -184,9 +198,12 @@ def _reason(damage: Exception) -> str:
     return f"it lacks {damage}" if isinstance(damage, KeyError) else str(damage)
 
 
+LISTS = {"removed": "among its removed packages ", "repositories": "among its repositories "}
+
+
 def _difference(what: str, here: object, there: object) -> str:
     if isinstance(here, tuple) and isinstance(there, tuple):
         lacks, surplus = [one for one in there if one not in here], [one for one in here if one not in there]
         said = [f"{word} {', '.join(names)}" for word, names in (("it lacks", lacks), ("it has", surplus)) if names]
-        return "; ".join(said) or "the packages are asked for in another order"
+        return LISTS.get(what, "") + ("; ".join(said) or "they are in another order")
     return f"its {what} is {here or 'none'}, not {there or 'none'}"

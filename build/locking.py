@@ -16,7 +16,9 @@ from build.lock import Lock, LockedSource, Subject, snapshot, without_password
 from build.manifest import Manifest
 from build.order import Order
 from build.plan import Choices, package_names
-from distros.recipe import Recipe
+from build.spec import Spec
+from build.spec import sources as spec_sources
+from distros.recipe import Archive, Recipe
 
 
 def subject(recipe: Recipe, choices: Choices) -> Subject:
@@ -27,13 +29,28 @@ def subject(recipe: Recipe, choices: Choices) -> Subject:
             "an image on a base cannot be locked: the base's digest fixes it",
             "give --base FILE --base-sha256 DIGEST without --lock and --write-lock",
         )
-    if choices.spec.repositories or recipe.removed:
+    _require_names(recipe, choices.spec)
+    return Subject(
+        recipe.name,
+        recipe.arch,
+        choices.generation,
+        choices.provisioner,
+        choices.kernel,
+        package_names(recipe, choices),
+        recipe.removed,
+        tuple(f"{one.name} {without_password(one.url)}" for one in choices.spec.repositories),
+    )
+
+
+def _require_names(recipe: Recipe, spec: Spec) -> None:
+    """Raise CallerError where two sources of packages have one name, by which a lock tells them apart."""
+    sources = (*recipe.archives, *spec_sources(spec.repositories, recipe.arch))
+    names = [name for one in sources for name in (one.suites if isinstance(one, Archive) else (one.name,))]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
         raise CallerError(
-            "a lock does not cover a spec's own repositories and removed packages",
-            "leave --lock and --write-lock out, or these keys of the spec",
+            f"{spec.file}: a lock cannot tell apart the sources that are both called {twice[0]}",
+            "give the spec's repository a name or suite of its own, or leave --lock and --write-lock out",
         )
-    asked = package_names(recipe, choices)
-    return Subject(recipe.name, recipe.arch, choices.generation, choices.provisioner, choices.kernel, asked)
 
 
 def take(file: Path, recipe: Recipe, choices: Choices) -> Lock:
@@ -61,7 +78,12 @@ def places(lock: Lock, recipe: Recipe, mirror: str | None) -> Mapping[str, tuple
     """Where to look for each source's packages, best first: at the mirror, where they came from, at the snapshot."""
     mirrored = lockable(recipe).mirrored(recipe, mirror) if mirror else {}
     return {
-        source.suite: tuple(dict.fromkeys((*filter(None, [mirrored.get(source.suite)]), *source.places)))
+        source.suite: tuple(
+            # A private server's place is in no lock.
+            place
+            for place in dict.fromkeys((mirrored.get(source.suite, ""), *source.places))
+            if place.startswith(("http://", "https://"))
+        )
         for source in lock.sources
     }
 
@@ -105,12 +127,12 @@ def made(order: Order, manifest: Manifest) -> Lock:
     return Lock(
         subject(order.recipe, order.choices),
         order.epoch,
-        tuple(_source(state, templates.get(state.suite, "")) for state in order.states),
-        _source(order.tools, tools.ARCHIVE.snapshots),
+        tuple(_source(state, templates.get(state.suite, ""), order.public(state.url)) for state in order.states),
+        _source(order.tools, tools.ARCHIVE.snapshots, order.tools.url),
         maker.lock_packages(cache.folder(), order.states, installed),
     )
 
 
-def _source(state: Any, template: str) -> LockedSource:
-    told = {**asdict(state), "url": without_password(state.url)}
+def _source(state: Any, template: str, url: str) -> LockedSource:
+    told = {**asdict(state), "url": without_password(url)}
     return LockedSource(told, snapshot(template, state.date) if template else "")

@@ -14,7 +14,7 @@ from typing import Any
 
 from build import archive, cache, fetch, freshness, signatures
 from build.errors import CallerError, KilnError, MachineError
-from build.families import rpm
+from build.families.rpm.trust import pinned
 from build.signatures import Signed
 from distros.recipe import OfferedImage, Recipe
 
@@ -55,7 +55,7 @@ class Proof:
 
         Raises MachineError where it is older than a list that was believed before.
         """
-        allowed = rpm.pinned(self.keyring, self.keys, tools)
+        allowed = pinned(self.keyring, self.keys, tools)
         content = b"".join(one.content for one in allowed)
         keyring = cache.folder() / "keys" / f"{sha256(content).hexdigest()}.gpg"
         archive.write(keyring, content)

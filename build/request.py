@@ -124,7 +124,7 @@ def choose(recipe: Recipe, request: BuildRequest, spec: Spec = NOTHING) -> Choic
     if request.mirror is not None and not MIRROR.fullmatch(request.mirror):
         raise CallerError(f"{request.mirror!r} is no mirror", "give a URL that begins with http:// or https://")
     _require_use(recipe, request)
-    if request.mirror_key and not request.mirror:
+    if request.mirror_key and not request.mirror and not request.lock:
         raise CallerError("--mirror-key goes with --mirror", "a distribution's own archive is checked with its own key")
     size = recipe.size if request.size is None else request.size
     if kind in recipe.refused:

@@ -97,12 +97,6 @@ def ways(places: Iterable[Place], file: str) -> dict[str, str]:
     return {url: offered[_bare(url)] for url in wanted}
 
 
-def with_path(url: str, path: str) -> str:
-    """The address of a file below a repository's, the token at its end."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
-
-
 def redactor(ways: dict[str, str], file: str) -> Redactor:
     """What keeps the secrets of a registration out of texts."""
     tokens = [urlsplit(url).query for url in ways.values()]

@@ -146,7 +146,8 @@ class AptPackages:
     def run(self, work: Workspace) -> None:
         """Make the tree, from the cache where it holds the same one."""
         trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
-        packages_kept.note_use(packages_kept.folder(work.cache, self.shelf), dpkg.installed(work.tree))
+        names = (packages_kept.deb_name(*package) for package in dpkg.installed(work.tree))
+        packages_kept.note_use(packages_kept.folder(work.cache, self.shelf), names)
         with suppress(FileNotFoundError):
             os.utime(work.cache / "lists" / self._state)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from build.errors import CallerError
-from build.families import PackagesStep, apt_locked
+from build.families import PackagesStep, apt_locked, dnf, whole, zypper
+from build.families.rpm.locked import RpmLocks
 from build.lock import Lock, LockedPackage
 from distros.recipe import Recipe
 
@@ -33,11 +34,20 @@ class Lockable(Protocol):
         """Where each source can be had as it was, with {time}, by suite; without those that have no such service."""
 
 
-LOCKABLE: Mapping[str, Lockable] = {"apt": apt_locked}
+LOCKABLE: Mapping[str, Lockable] = {
+    "apt": apt_locked,
+    "dnf": RpmLocks(dnf.packages, dnf.lists),
+    "zypper": RpmLocks(zypper.packages, zypper.lists),
+}
 
 
 def lockable(recipe: Recipe) -> Lockable:
     """What makes this recipe from a lock. Raises CallerError where nothing can."""
+    if whole(recipe):
+        raise CallerError(
+            f"{recipe.name} is published as a whole image, of which a lock would name no package",
+            "build it without --lock and --write-lock: its manifest has the digest of what it was made of",
+        )
     try:
         return LOCKABLE[recipe.family]
     except KeyError:

@@ -3,36 +3,49 @@
 zypper asks each repository once, into a folder of the build's own; its lists count only if repomd.xml is the very file
 whose digest the plan has, and whose signature was checked. It is told which keys may sign packages by rpm's database,
 takes no other, and rpm checks every package again. Sources: zypper(8), libzypp's zypp.conf and rpm.
+
+It chooses and fetches from the repositories, and installs from a repository of what was chosen: the order of its
+installation depends on all that there was to choose from, so that a lock, which holds the choice, could not repeat it.
 """
 
-import hashlib
 import os
 import shutil
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
 from build import cache, scc
+from build import packages as kept_packages
 from build.command import CommandFailed
-from build.errors import KilnError, MachineError, RecipeError
-from build.families import rpm, trees
-from build.families.rpm import Metadata, installed, read_state, states, verify
+from build.errors import Bug, MachineError
+from build.families.rpm import offered, step
+from build.families.rpm.asking import states
+from build.families.rpm.database import installed, let_fail, trust
+from build.families.rpm.lists import listed
+from build.families.rpm.settings import SETTINGS, inside_tools, write_settings
+from build.families.rpm.state import REPOMD, Metadata, read_state
+from build.families.rpm.step import Offer, RpmAdditions, RpmPackages, kept_lists, remote
+from build.families.rpm.trust import verify
+from build.families.zypper_told import blamed, chosen
+from build.lock import LockedPackage
 from build.spec.redact import RedactedLog
 from build.workspace import Workspace
-from distros.recipe import Recipe, Rpm, TextFile
+from distros.recipe import Recipe
 
 TOOLS: tuple[str, ...] = (
     *("zypper", "rpm", "distribution-gpg-keys", "ca-certificates"),
     # What zypper checks repomd.xml with, and rpm's own way to make a package's users before its files.
     *("gpg", "gpg-agent", "gpgconf", "passwd"),
-    "policycoreutils",
+    # What makes repositories of packages that were chosen before.
+    *("policycoreutils", "createrepo-c"),
 )
 
-OUTSIDE = "zypper"
-"""The folder, beside the tree, of lists and packages."""
+MANAGER = "zypper"
+"""Also the folder, beside the tree, of lists and packages."""
+LISTS = "raw/{suite}"
 REPOSITORIES = "repos.d"
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 CONFIGURATION = """\
@@ -62,18 +75,20 @@ keeppackages=1
 LOCK = "\ntype: package\nmatch_type: exact\ncase_sensitive: on\nsolvable_name: {name}\n"
 LOCKS = "/etc/zypp/locks"
 
+Call = Callable[..., str]
+"""Calls zypper with some words; returns what it printed. Raises the error of whoever must act."""
 ENVIRONMENT = {
     # Neither initramfs nor boot menu are made by packages' scripts: those are steps of their own.
     "YAST_IS_RUNNING": "instsys",
-    # Nothing runs in the tree: systemctl must not look for a system to talk to.
-    "SYSTEMD_OFFLINE": "1",
-    # Modules that package scripts import would leave caches that hold times.
-    "PYTHONDONTWRITEBYTECODE": "1",
+    **step.ENVIRONMENT,
     # It would repeat addresses that hold a subscriber's token.
     "ZYPP_LOGFILE": "/dev/null",
 }
 ZYPPER = ("/usr/bin/zypper", "--non-interactive", "--no-color", "--no-abbrev")
-INSTALL = ("install", "--no-recommends", "--auto-agree-with-licenses", "--download", "in-advance")
+INSTALL = ("install", "--no-recommends", "--auto-agree-with-licenses")
+AT_ONCE = ("--download", "in-advance")
+CHOOSE = ("--xmlout",)
+"""Has zypper say what it does in a form that programs read."""
 SUCCESS = (0, 102, 103, 107)
 """Besides 0: a running system would want to be restarted; a script failed whose failure rpm lets pass (zypper(8))."""
 NOWHERE = "dir:/nonexistent"
@@ -87,36 +102,6 @@ LEFT = (
 AUTOMATIC = "/var/lib/zypp/AutoInstalled"
 """Which packages nobody asked for by name; its first line is a comment with the day."""
 
-NOT_THERE = "the recipe names a package that the repositories do not have"
-ALTERED = "the repository was altered or is being renewed; run the build again, or use another mirror"
-SIGNATURE = "a package's signature does not hold, or its key may not sign; " + ALTERED
-BLAME: tuple[tuple[str, type[KilnError], str], ...] = (
-    ("No space left on device", MachineError, cache.FULL_HINT),
-    ("Not enough space", MachineError, cache.FULL_HINT),
-    ("needs more space", MachineError, cache.FULL_HINT),
-    ("not found in package names", RecipeError, NOT_THERE),
-    ("No provider of", RecipeError, NOT_THERE),
-    ("nothing provides", RecipeError, "the repositories lack what a package needs; the build's log has the details"),
-    ("conflicts with", RecipeError, "the recipe's packages exclude each other; the build's log has the details"),
-    ("Signature verification failed", MachineError, SIGNATURE),
-    ("is not signed", MachineError, "a package without a signature is never installed; use another mirror"),
-    ("not signed!", MachineError, "a package without a signature is never installed; use another mirror"),
-    ("unsigned", MachineError, "what has no signature is never used; use another mirror"),
-    ("NOKEY", MachineError, SIGNATURE),
-    ("does not verify", MachineError, SIGNATURE),
-    ("Digest verification failed", MachineError, ALTERED),
-    ("Wrong digest", MachineError, ALTERED),
-    ("did not match checksum", MachineError, ALTERED),
-    ("Path '/nonexistent", MachineError, "the cache lacks what is needed; build once without --offline"),
-    ("scriptlet failed", RecipeError, "a package's script failed; the build's log has what it printed"),
-    ("Curl error", MachineError, "the repository broke off; run the build again, or use --mirror"),
-    ("Download (curl) error", MachineError, "the repository broke off; run the build again, or use --mirror"),
-    ("Timeout exceeded", MachineError, "the repository broke off; run the build again, or use --mirror"),
-    ("not found on medium", MachineError, "the repository broke off; run the build again, or use --mirror"),
-    ("Valid metadata not found", MachineError, "the repository broke off; run the build again, or use --mirror"),
-)
-"""What zypper and rpm print, who must act then, and what to do. The first that is found counts."""
-
 
 def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Metadata, ...]) -> "ZypperPackages":
     """The step that makes a tree of these packages."""
@@ -124,148 +109,143 @@ def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Metadata, ...
     return ZypperPackages(recipe.name, states, names, recipe.early_files, recipe.arch, recipe.rpm)
 
 
-def additions(recipe: Recipe, names: tuple[str, ...], states: tuple[Metadata, ...]) -> "ZypperAdditions":
+def additions(recipe: Recipe, names: tuple[str, ...], states: tuple[Metadata, ...]) -> RpmAdditions:
     """The step that adds what a tree that is there already lacks of these packages."""
-    return ZypperAdditions(packages(recipe, names, states), recipe.removed)
+    return RpmAdditions(packages(recipe, names, states), recipe.removed)
+
+
+def lists(work_cache: Path, states: tuple[Metadata, ...]) -> dict[str, Path]:
+    """The folder of each state's package lists in the cache, by its suite; what is not there is left out."""
+    return step.folders_of_lists(work_cache, states, LISTS)
 
 
 @dataclass(frozen=True)
-class ZypperPackages:
-    """Everything that decides what the tree holds; its digest is the tree's name in the cache."""
+class ZypperPackages(RpmPackages):
+    """Everything that decides what the tree holds, installed by zypper."""
 
-    name: str
-    repositories: tuple[Metadata, ...]
-    packages: tuple[str, ...]
-    early_files: tuple[TextFile, ...]
-    arch: str
-    rpm: Rpm
+    manager = MANAGER
+    environment = ENVIRONMENT
+    how = (CONFIGURATION, REPOSITORY, ENVIRONMENT, INSTALL, AT_ONCE, LEFT)
 
-    @property
-    def key(self) -> str:
-        """The cached tree's name: what is asked for, and how zypper is called."""
-        how = (self, CONFIGURATION, REPOSITORY, ENVIRONMENT, INSTALL, LEFT, rpm.macros(self.rpm), rpm.SETTLE)
-        return hashlib.sha256(repr(how).encode()).hexdigest()[:24]
-
-    def describe(self) -> str:
-        """What a plan shows."""
-        return f"Install {len(self.packages)} packages and what they need from {len(self.repositories)} repositories"
-
-    def run(self, work: Workspace) -> None:
-        """Make the tree, from the cache where it holds the same one."""
-        trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
-
-    def _install(self, work: Workspace, fresh: Path) -> None:
-        rpm.fresh_tree(work)
-        self.add(work)
-        trees.pack(work, fresh)
-
-    def add(self, work: Workspace, removed: tuple[str, ...] = ()) -> None:
-        """Install into the tree as it is, take `removed` out of it, and leave nothing of zypper's own in it."""
-        cache.remove(work.file(OUTSIDE))
-        work.file(OUTSIDE).mkdir(parents=True)
-        for file in self.early_files:
-            work.write(file.path, file.text, file.mode)
+    def fetch_and_fill(self, work: Workspace) -> None:
+        """Choose and fetch from the repositories, then fill the tree from what was chosen."""
         # Addresses with a subscriber's token: asked for anew where they are used, and written down nowhere else.
         ways = {} if work.offline else scc.ways(self.repositories, work.credentials)
         redactor = scc.redactor(ways, work.credentials)
         quiet = replace(work, log=cast(IO[str], RedactedLog(work.log, redactor)))
-        try:
-            with redactor.errors(), _locked(work, self.rpm.excluded):
-                environment = self._settings(work, ways)
-                rpm.trust(work, self.rpm, environment)
-                if self.packages:
-                    self._refresh(quiet, environment)
-                    self._with_packages(quiet, environment)
-                rpm.erase(work, self.rpm, removed, environment)
-        finally:
-            cache.remove(work.file(rpm.SETTINGS))
-            cache.remove(work.file(OUTSIDE))
+        with redactor.errors(), _locked(work, self.rpm.excluded):
+            offers = [_with_way(remote(state), ways, work) for state in self.repositories]
+            environment = self._settings(quiet, offers)
+            trust(work, self.rpm, environment)
+            call = self._caller(quiet, environment)
+            self._refresh(quiet, call)
+            chosen = self._chosen(work.cache, call)
+            files = self._fetched(work, call, chosen)
+        if not chosen:
+            return
+        with offered.offered(work, self.repositories, zip(chosen, files, strict=True)) as here:
+            cache.remove(work.file(MANAGER))
+            self._take(work, self._settings(work, here))
+
+    def fill(self, work: Workspace, offers: tuple[Offer, ...]) -> None:
+        """Fill the tree from repositories that lie in the workspace."""
+        environment = self._settings(work, offers)
+        # Once for a tree, however it is filled: rpm numbers its packages after what its database ever held.
+        trust(work, self.rpm, environment)
+        self._take(work, environment)
+
+    def _take(self, work: Workspace, environment: Mapping[str, str]) -> None:
+        """Install from repositories in the workspace, whose keys the tree's database has."""
+        call = self._caller(work, environment)
+        with _locked(work, self.rpm.excluded):
+            call("refresh", "--force")
+            call("--no-refresh", *INSTALL, *AT_ONCE, "--", *self.packages)
         _tidy(work)
-        rpm.clean(work, self.rpm)
 
-    def _settings(self, work: Workspace, ways: Mapping[str, str]) -> dict[str, str]:
+    def _settings(self, work: Workspace, offers: Iterable[Offer]) -> dict[str, str]:
         """Write rpm's and zypper's settings beside the tree; returns the environment that leads to them."""
-        environment = rpm.write_settings(work, self.rpm, self.repositories)
+        environment = {**ENVIRONMENT, **write_settings(work, self.rpm, self.repositories)}
         _trust_authorities(work)
-        settings = work.file(rpm.SETTINGS)
+        settings = work.file(SETTINGS)
         (settings / REPOSITORIES).mkdir(mode=0o700)
-        for state in self.repositories:
-            text = _repository(state, ways, offline=work.offline)
-            (settings / REPOSITORIES / f"{state.suite}.repo").write_text(text)
+        for offer in offers:
+            (settings / REPOSITORIES / f"{offer.state.suite}.repo").write_text(_repository(offer))
         (settings / "zypp.conf").write_text(CONFIGURATION.format(arch=self.arch))
-        return {**ENVIRONMENT, **environment, "ZYPP_CONF": rpm.inside_tools(work, settings / "zypp.conf")}
+        return {**environment, "ZYPP_CONF": inside_tools(work, settings / "zypp.conf")}
 
-    def _refresh(self, work: Workspace, environment: Mapping[str, str]) -> None:
+    def _caller(self, work: Workspace, environment: Mapping[str, str]) -> Call:
+        where: tuple[str | Path, ...] = (
+            *("--root", work.tree, "--cache-dir", work.file(MANAGER)),
+            *("--reposd-dir", work.file(SETTINGS) / REPOSITORIES),
+        )
+
+        def call(*words: str) -> str:
+            try:
+                told = work.installer(*ZYPPER, *where, *words, env=environment, expect=SUCCESS).stdout
+            except CommandFailed as failure:
+                raise blamed(failure) from None
+            for line in let_fail(told):
+                work.warn(line)
+            return told
+
+        return call
+
+    def _refresh(self, work: Workspace, call: Call) -> None:
         """Have the repositories' lists where zypper looks for them: those of the plan's state and no others."""
-        kept = work.cache / "lists" / self._state
-        here = work.file(OUTSIDE)
+        kept = kept_lists(work.cache, MANAGER, self.repositories)
+        here = work.file(MANAGER)
         if kept.is_dir():
             shutil.copytree(kept, here, symlinks=True, dirs_exist_ok=True)
             return
         if work.offline:
             raise MachineError("the cache has no package lists of this state", "build once without --offline")
-        self._zypper(work, environment, "refresh", "--force")
+        call("refresh", "--force")
         for state in self.repositories:
-            file = here / "raw" / state.suite / rpm.REPOMD
-            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != state.sha256:
-                raise MachineError(f"{state.url} was renewed since the build began", "run the build again")
-        kept.parent.mkdir(exist_ok=True)
-        partial = kept.with_name(f"{kept.name}.partial")
-        cache.remove(partial)
-        shutil.copytree(here, partial, symlinks=True, ignore=shutil.ignore_patterns("packages"))
-        with suppress(OSError):  # another build of this very state was first
-            partial.rename(kept)
+            step.require_state(state, here.glob(f"{LISTS.format(suite=state.suite)}/{REPOMD}"))
+        step.keep_lists(here, kept, "packages")
 
-    def _with_packages(self, work: Workspace, environment: Mapping[str, str]) -> None:
-        """Install, with what earlier builds fetched, and keep what was fetched now."""
-        kept, here = work.cache / "packages" / f"{self.name}-{self.arch}", work.file(OUTSIDE) / "packages"
-        _link_all(kept, here)
+    def _chosen(self, work_cache: Path, call: Call) -> tuple[LockedPackage, ...]:
+        """What zypper would install."""
+        wanted = chosen(call("--no-refresh", *CHOOSE, *INSTALL, "--dry-run", "--", *self.packages))
+        found = listed(lists(work_cache, self.repositories), self.repositories, wanted.values())
+        told = {(one.source, one.name, one.version, one.arch): one for one in found}
+        if missing := sorted(wanted.keys() - told.keys()):
+            raise Bug(f"zypper would install what its lists do not have: {' '.join(missing[0])}", "report the log")
+        return tuple(told[key] for key in wanted)
+
+    def _fetched(self, work: Workspace, call: Call, chosen: tuple[LockedPackage, ...]) -> tuple[Path, ...]:
+        """The files of what was chosen: those that earlier builds fetched, and what is fetched now, which is kept."""
+        shelves = {state.suite: self.shelf(work, state) for state in self.repositories}
+        files = [(shelves[one.source] / kept_packages.file_name(one), _place(work, one)) for one in chosen]
+        for kept, here in files:
+            _lay(kept, here)
         try:
-            self._zypper(work, environment, "--no-refresh", *INSTALL, "--", *self.packages)
+            call("--no-refresh", *INSTALL, "--download-only", "--", *self.packages)
         finally:
-            _link_all(here, kept)
-
-    def _zypper(self, work: Workspace, environment: Mapping[str, str], *words: str) -> None:
-        where: tuple[str | Path, ...] = (
-            *("--root", work.tree, "--cache-dir", work.file(OUTSIDE)),
-            *("--reposd-dir", work.file(rpm.SETTINGS) / REPOSITORIES),
-        )
-        try:
-            told = work.installer(*ZYPPER, *where, *words, env=environment, expect=SUCCESS)
-        except CommandFailed as failure:
-            raise blamed(failure) from None
-        for line in rpm.let_fail(told.stdout):
-            work.warn(line)
-
-    @property
-    def _state(self) -> str:
-        return hashlib.sha256(repr(("zypper", *((one, one.url) for one in self.repositories))).encode()).hexdigest()[
-            :24
-        ]
+            for kept, here in files:
+                _lay(here, kept)
+        return tuple(here for _, here in files)
 
 
-@dataclass(frozen=True)
-class ZypperAdditions:
-    """Packages onto a tree that is there, and out of it."""
-
-    packages: ZypperPackages
-    removed: tuple[str, ...]
-
-    def describe(self) -> str:
-        """What a plan shows."""
-        return rpm.describe_additions(self.packages.packages, self.removed)
-
-    def run(self, work: Workspace) -> None:
-        """What is there already stays in its version; no repository is asked where nothing is missing."""
-        missing = rpm.missing(work, self.packages.rpm, self.packages.packages)
-        replace(self.packages, packages=missing).add(work, self.removed)
+def _place(work: Workspace, package: LockedPackage) -> Path:
+    """Where zypper keeps a package that it fetched."""
+    return work.file(MANAGER) / "packages" / package.source / package.path
 
 
-def _repository(state: Metadata, ways: Mapping[str, str], *, offline: bool) -> str:
-    places = (ways.get(state.url, state.url), *state.ways) if not offline else (NOWHERE,)
-    # Who signs metadata with another key than packages is checked by gpgv alone: zypper would take either for both.
-    signed = state.signed_metadata and not state.metadata_keys
-    return REPOSITORY.format(name=state.suite, urls="\n        ".join(places), signed=int(signed))
+def _lay(file: Path, target: Path) -> None:
+    """Let a file, if it is there, lie in another place as well."""
+    if file.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        kept_packages.lay(file, target)
+
+
+def _with_way(offer: Offer, ways: Mapping[str, str], work: Workspace) -> Offer:
+    """The repository at the address that has a subscriber's token, where it wants one; offline it is nowhere."""
+    return replace(offer, urls=(NOWHERE,) if work.offline else tuple(ways.get(url, url) for url in offer.urls))
+
+
+def _repository(offer: Offer) -> str:
+    return REPOSITORY.format(name=offer.state.suite, urls="\n        ".join(offer.urls), signed=int(offer.signed))
 
 
 def _trust_authorities(work: Workspace) -> None:
@@ -298,7 +278,7 @@ def _tidy(work: Workspace) -> None:
     for path in LEFT:
         work.remove(path)
     # What is installed zypper notes below the tree, at the path of the caches that it was given.
-    below = Path(rpm.inside_tools(work, work.folder))
+    below = Path(inside_tools(work, work.folder))
     work.remove(str(below))
     with suppress(OSError):
         work.path(str(below.parent)).rmdir()
@@ -308,32 +288,8 @@ def _tidy(work: Workspace) -> None:
         work.write(AUTOMATIC, "".join(f"{name}\n" for name in sorted(names)))
 
 
-def _link_all(source: Path, target: Path) -> None:
-    """Let the packages of one folder lie in another as well: a second name where both are on one file system."""
-    for path in source.rglob("*.rpm"):
-        there = target / path.relative_to(source)
-        there.parent.mkdir(parents=True, exist_ok=True)
-        if there.exists() and there.samefile(path):
-            continue
-        there.unlink(missing_ok=True)
-        try:
-            there.hardlink_to(path)
-        except OSError:
-            shutil.copyfile(path, there)
-
-
-def blamed(failure: CommandFailed) -> KilnError:
-    """The failure as an error of whoever must act; itself where that cannot be told."""
-    lines = failure.output.splitlines()
-    for needle, error, hint in BLAME:
-        if found := next((line for line in lines if needle in line), None):
-            return error(f"installing the packages failed: {found.strip()}", hint)
-    return failure
-
-
 __all__ = [
     "TOOLS",
-    "ZypperAdditions",
     "ZypperPackages",
     "additions",
     "installed",

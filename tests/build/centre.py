@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 USERNAME, PASSWORD, TOKEN = "SCC_0123456789abcdef", "correct-horse-battery", "very-secret-token-of-a-subscriber"
 SECRETS = (USERNAME, PASSWORD, TOKEN)
@@ -14,12 +15,14 @@ SECRETS = (USERNAME, PASSWORD, TOKEN)
 
 @dataclass
 class Centre:
-    """A registration server over loopback. `products` are the paths that the registration has."""
+    """A registration server over loopback. `products` are the paths that the registration has; what is not `served` by
+    its path is looked for below `root`."""
 
     products: list[str]
     url: str = ""
     served: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    root: Path | None = None
 
     def answer(self, path: str, authorization: str) -> tuple[int, bytes]:
         """Status and body."""
@@ -36,13 +39,15 @@ class Centre:
             return 200, f"<repoindex>{found}</repoindex>".encode()
         if authorization or query != TOKEN:
             return 403, b""
+        if self.root and (file := self.root / place.lstrip("/")).is_file():
+            return 200, file.read_bytes()
         return (200, self.served[place]) if place in self.served else (404, b"")
 
 
 @contextmanager
-def centre(*products: str) -> Iterator[Centre]:
+def centre(*products: str, root: Path | None = None) -> Iterator[Centre]:
     """The server, while the block runs."""
-    made = Centre(list(products))
+    made = Centre(list(products), root=root)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -68,3 +73,12 @@ def centre(*products: str) -> Iterator[Centre]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def credentials(folder: Path, url: str = "", password: str = PASSWORD) -> str:
+    """A file as SUSEConnect writes it, in this folder."""
+    file = folder / "SCCcredentials"
+    file.write_text(
+        f"# of a registered machine\nusername={USERNAME}\npassword={password}\n" + (f"url={url}\n" if url else "")
+    )
+    return str(file)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from build.archive import Release
 from build.families import FAMILIES
-from build.families.rpm import Metadata
+from build.families.rpm.state import Metadata
 from build.plan import BuildPlan, Choices, package_names, plan
 from build.published import Published
 from distros import Recipe, all_recipes

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -151,6 +152,7 @@ def test_removes_links_and_not_what_they_point_to(tmp_path: Path) -> None:
     [
         (OSError(errno.ENOSPC, "No space left on device", "/x/file"), MachineError, "No space left on device: /x/file"),
         (OSError(errno.EACCES, "Permission denied", "/x/file"), MachineError, "Permission denied: /x/file"),
+        (shutil.Error([("/a", "/b", "[Errno 28] No space left on device: '/b'")]), MachineError, "No space left on"),
         (
             CommandFailed(("cp",), 1, "cp: /x: No space left on device\n"),
             MachineError,

@@ -11,7 +11,7 @@ from build import keys
 from build.archive import Release
 from build.families import apt
 from build.families.apt import AptPackages
-from build.families.rpm import macros
+from build.families.rpm.settings import macros
 from build.workspace import Workspace
 from distros import all_recipes
 from distros.recipe import Archive, Recipe, Repository

@@ -8,7 +8,7 @@ import pytest
 import build.archive
 from build.archive import Release, kept, releases
 from build.errors import MachineError
-from build.families.rpm import Metadata
+from build.families.rpm.state import Metadata
 from build.freshness import newest, remember, require
 from distros.recipe import Archive
 from tests.build.archives import DATE, RELEASE, FakeArchive, served

@@ -13,6 +13,7 @@ from build.errors import CallerError, MachineError
 from build.families.apt_locked import lists, lock_packages
 from build.lock import Lock, LockedPackage, LockedSource, snapshot, without_password
 from build.plan import Choices
+from build.spec.value import Content, ExtraRepository, Spec
 from distros import Recipe, all_recipes
 from distros.recipe import Archive
 
@@ -113,9 +114,38 @@ def test_refuses_a_base_whose_digest_says_it_all() -> None:
         locking.subject(RECIPE, replace(CHOICES, base="vendor.qcow2", base_sha256="a" * 64))
 
 
-def test_refuses_what_a_spec_takes_out() -> None:
-    with pytest.raises(CallerError, match="repositories and removed packages"):
-        locking.subject(replace(RECIPE, removed=("nano",)), CHOICES)
+OWN = ExtraRepository("mine", "apt", "http://me:secret@own/debian", "given:k", Content("d"), ("own",), ("main",))
+
+
+def test_holds_what_a_spec_takes_out_and_where_else_it_takes_from(file: Path) -> None:
+    choices = replace(CHOICES, spec=Spec(repositories=(OWN,)))
+    locked = replace(a_lock(), subject=locking.subject(replace(RECIPE, removed=("nano",)), choices))
+    locked.write(file)
+    assert locking.take(file, replace(RECIPE, removed=("nano",)), choices).subject == locked.subject
+    assert "secret" not in file.read_text()
+    with pytest.raises(CallerError, match="among its removed packages it has nano"):
+        locking.take(file, RECIPE, choices)
+    with pytest.raises(CallerError, match="among its repositories it has mine http://own/debian"):
+        locking.take(file, replace(RECIPE, removed=("nano",)), CHOICES)
+
+
+def test_refuses_sources_that_it_cannot_tell_apart() -> None:
+    same = replace(OWN, suites=("trixie",))
+    with pytest.raises(CallerError, match="both called trixie"):
+        locking.subject(RECIPE, replace(CHOICES, spec=Spec(repositories=(same,))))
+
+
+def test_reads_a_lock_from_before_specs_counted(file: Path) -> None:
+    told = json.loads(file.read_text())
+    del told["image"]["removed"], told["image"]["repositories"]
+    file.write_text(json.dumps(told))
+    assert locking.take(file, RECIPE, CHOICES) == Lock.load(file)
+
+
+def test_refuses_a_whole_image_in_its_own_words() -> None:
+    flatcar = next(recipe for recipe in all_recipes() if recipe.family == "flatcar")
+    with pytest.raises(CallerError, match="published as a whole image"):
+        locking.subject(flatcar, CHOICES)
 
 
 def test_refuses_another_source_date(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,6 +173,7 @@ def test_says_that_there_is_no_lock(tmp_path: Path) -> None:
         ({"packages": [{**vars(LESS), "priority": "x\nFilename: y"}]}, "the entry of 'less'"),
         ({"packages": [{**vars(LESS), "version": "1\nFilename: y"}]}, "the entry of 'less'"),
         ({"packages": [{**vars(LESS), "size": "1"}]}, "the entry of 'less'"),
+        ({"packages": [{**vars(LESS), "rank": "1"}]}, "the entry of 'less'"),
         ({"packages": [{**vars(LESS), "source": "sid"}]}, "packages come from sid"),
         ({"packages": [{"name": "less"}]}, "missing"),
         ({"packages": 7}, "not iterable"),

@@ -9,7 +9,7 @@ import pytest
 
 from build.errors import MachineError
 from build.lock import LockedPackage
-from build.packages import deb_name, file_name, folder, gather, note_use
+from build.packages import deb_name, file_name, folder, gather, note_use, rpm_name
 from tests.build.archives import FakeArchive, served
 
 CONTENT = b"a package"
@@ -70,7 +70,12 @@ def test_names_what_is_gone_everywhere(fake: FakeArchive, home: Path, kept: Path
     fake.files["/debian/pool/zstd.deb"] = b"another"
     fake.files["/debian/pool/there.deb"] = CONTENT
     with pytest.raises(MachineError, match="less 1:2-3") as refusal:
-        gather([package("there"), package(), package("zstd")], places(fake), home, offline=False)
+        gather(
+            [package("there"), package(content=b"gone"), package("zstd", b"gone too")],
+            places(fake),
+            home,
+            offline=False,
+        )
     assert "zstd 1:2-3 (amd64)" in refusal.value.what
     assert "there" not in refusal.value.what
     assert "HTTP 404" in refusal.value.what
@@ -88,7 +93,7 @@ def test_says_how_many_more_are_gone(home: Path, kept: Path) -> None:
 def test_names_packages_as_apt_and_as_the_archive_does() -> None:
     assert deb_name("less", "1:2-3", "amd64") == "less_1%3a2-3_amd64.deb"
     rpm = LockedPackage("bash", "x86_64", "5.2-1", "a" * 64, 1, "Packages/b/bash-5.2-1.x86_64.rpm", "baseos")
-    assert file_name(rpm) == "bash-5.2-1.x86_64.rpm"
+    assert file_name(rpm) == rpm_name("bash", "1:5.2-1", "x86_64") == "bash-5.2-1.x86_64.rpm"
 
 
 def test_notes_the_use_of_those_that_are_there(home: Path, kept: Path) -> None:
@@ -96,7 +101,7 @@ def test_notes_the_use_of_those_that_are_there(home: Path, kept: Path) -> None:
     for name in ("used", "unused"):
         (kept / deb_name(name, "1", "all")).touch()
         os.utime(kept / deb_name(name, "1", "all"), (0, 0))
-    note_use(kept, [("used", "1", "all"), ("absent", "1", "all")])
+    note_use(kept, ["used_1_all.deb", "absent_1_all.deb"])
     assert (kept / "used_1_all.deb").stat().st_mtime > 0
     assert (kept / "unused_1_all.deb").stat().st_mtime == 0
 

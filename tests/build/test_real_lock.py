@@ -126,10 +126,10 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def with_tools(target: Path) -> None:
+def with_tools(target: Path, more: tuple[str, ...] = apt.TOOLS) -> None:
     """Make a cache that has the tools tree of the shared one, by links."""
     (state,) = archive.releases((tools.ARCHIVE,), offline=offline())
-    tree = tools.folder(state, apt.TOOLS)
+    tree = tools.folder(state, more)
     into = target / "tools" / tree.name
     (into / "work").mkdir(parents=True)
     parts = [path for path in tree.iterdir() if path.name != "work"]

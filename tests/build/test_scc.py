@@ -7,11 +7,12 @@ import pytest
 
 from build import scc
 from build.errors import CallerError, KilnError, MachineError
-from build.families import rpm
+from build.families.rpm.asking import states
+from build.families.rpm.state import kept
 from build.families.source import Sources
 from build.request import BuildRequest, choose, find_recipe
 from distros.recipe import Recipe, Repository
-from tests.build.centre import PASSWORD, SECRETS, TOKEN, USERNAME, centre
+from tests.build.centre import PASSWORD, SECRETS, TOKEN, USERNAME, centre, credentials
 from tests.standin.serve import served
 
 REPOMD = b"<repomd xmlns='http://linux.duke.edu/metadata/repo'><timestamp>1700000000</timestamp></repomd>"
@@ -20,14 +21,6 @@ REPOMD = b"<repomd xmlns='http://linux.duke.edu/metadata/repo'><timestamp>170000
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KILN_CACHE", str(tmp_path / "cache"))
-
-
-def credentials(tmp_path: Path, url: str = "", password: str = PASSWORD) -> str:
-    file = tmp_path / "SCCcredentials"
-    file.write_text(
-        f"# of a registered machine\nusername={USERNAME}\npassword={password}\n" + (f"url={url}\n" if url else "")
-    )
-    return str(file)
 
 
 def recipe(url: str) -> Recipe:
@@ -63,36 +56,36 @@ def test_sends_no_password_over_a_bare_wire(tmp_path: Path) -> None:
 def test_asks_with_the_token_and_tells_without_it(tmp_path: Path) -> None:
     with centre("/SUSE/pool") as server:
         server.served = {"/SUSE/pool/repodata/repomd.xml": REPOMD, "/SUSE/pool/repodata/repomd.xml.asc": b"signed"}
-        (state,) = rpm.states(recipe(server.url), Sources(credentials=credentials(tmp_path, server.url)), print)
+        (state,) = states(recipe(server.url), Sources(credentials=credentials(tmp_path, server.url)), print)
         assert state.url == f"{server.url}/SUSE/pool"
         assert f"/SUSE/pool/repodata/repomd.xml.asc?{TOKEN}" in server.asked
     assert free_of_secrets(state, state.url, state.ways)
-    kept = [file.read_text(errors="replace") for file in (rpm.kept(state).parent).glob("newest-*")]
-    assert free_of_secrets(*kept)
+    records = [file.read_text(errors="replace") for file in kept(state).parent.glob("newest-*")]
+    assert free_of_secrets(*records)
 
 
 def test_hides_the_token_in_what_fails(tmp_path: Path) -> None:
     with centre("/SUSE/pool") as server, pytest.raises(MachineError) as refusal:
-        rpm.states(recipe(server.url), Sources(credentials=credentials(tmp_path, server.url)), print)
+        states(recipe(server.url), Sources(credentials=credentials(tmp_path, server.url)), print)
     assert "404" in refusal.value.what
     assert free_of_secrets(refusal.value.what, refusal.value.hint)
 
 
 def test_names_what_a_registration_lacks(tmp_path: Path) -> None:
     with centre("/SUSE/other") as server, pytest.raises(CallerError, match="pool") as refusal:
-        rpm.states(recipe(server.url), Sources(credentials=credentials(tmp_path, server.url)), print)
+        states(recipe(server.url), Sources(credentials=credentials(tmp_path, server.url)), print)
     assert "SUSEConnect" in refusal.value.hint
 
 
 def test_says_that_a_registration_is_unknown(tmp_path: Path) -> None:
     with centre("/SUSE/pool") as server, pytest.raises(CallerError, match="does not know") as refusal:
-        rpm.states(recipe(server.url), Sources(credentials=credentials(tmp_path, server.url, "wrong-one")), print)
+        states(recipe(server.url), Sources(credentials=credentials(tmp_path, server.url, "wrong-one")), print)
     assert free_of_secrets(refusal.value.what, refusal.value.hint)
 
 
 def test_refuses_sles_without_any_registration() -> None:
     with pytest.raises(CallerError, match="subscribers") as refusal:
-        rpm.states(recipe("https://updates.example"), Sources(), print)
+        states(recipe("https://updates.example"), Sources(), print)
     assert "--scc-credentials" in refusal.value.hint and "--rmt" in refusal.value.hint
 
 
@@ -125,6 +118,6 @@ def test_asks_an_rmt_server_without_any_registration(tmp_path: Path) -> None:
         (tmp_path / product / "repodata" / name).write_bytes(content)
     with served(tmp_path) as rmt:
         mirror = BuildRequest("sles", rmt=rmt.url).archive
-        (state,) = rpm.states(find_recipe("sles", "16.0", None), Sources(mirror), print)
+        (state,) = states(find_recipe("sles", "16.0", None), Sources(mirror), print)
     assert state.url == f"{rmt.url}/{product}"
     assert rmt.asked == [f"/{product}/repodata/repomd.xml", f"/{product}/repodata/repomd.xml.asc"]

@@ -15,6 +15,7 @@ from typing import IO, Any
 from build import archive, cache, keys, tools
 from build.families import FAMILIES
 from build.families.apt import AptPackages
+from build.families.rpm.step import RpmPackages, kept_lists
 from build.families.source import Sources
 from build.spec import layered, load, sources
 from build.spec.blame import explained
@@ -113,7 +114,10 @@ def _nothing_kept(work: Workspace, step: Any) -> Iterator[None]:
     finally:
         for file in (work.cache / "trees").glob(f"{step.key}.*"):
             file.unlink()
-        cache.remove(work.cache / "lists" / step._state)
+        if isinstance(step, RpmPackages):
+            cache.remove(kept_lists(work.cache, step.manager, step.repositories))
+        else:
+            cache.remove(work.cache / "lists" / step._state)
         if shelf:
             cache.remove(shelf)
 

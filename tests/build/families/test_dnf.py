@@ -11,8 +11,10 @@ import pytest
 from build import keys
 from build.command import CommandFailed
 from build.errors import KilnError, MachineError, RecipeError
-from build.families import dnf, rpm
-from build.families.rpm import Metadata
+from build.families import dnf
+from build.families.rpm.settings import POLICY, write_settings
+from build.families.rpm.state import Metadata
+from build.families.rpm.step import blamed, remote
 from build.workspace import Workspace
 from distros import all_recipes
 from tests.build.archives import Signer
@@ -42,7 +44,7 @@ def step(state: Metadata = STATE) -> dnf.DnfPackages:
     ],
 )
 def test_says_who_must_act(output: str, error: type[KilnError]) -> None:
-    found = dnf.blamed(CommandFailed(("dnf",), 1, output))
+    found = blamed(CommandFailed(("dnf",), 1, output), dnf.BLAME)
     assert type(found) is error
     assert found.hint
     assert "\n" not in found.what
@@ -50,7 +52,7 @@ def test_says_who_must_act(output: str, error: type[KilnError]) -> None:
 
 def test_leaves_the_unknown_as_it_is() -> None:
     failure = CommandFailed(("dnf",), 1, "never seen before")
-    assert dnf.blamed(failure) is failure
+    assert blamed(failure, dnf.BLAME) is failure
 
 
 def test_gives_a_tree_the_same_name_wherever_its_packages_come_from() -> None:
@@ -73,11 +75,11 @@ def test_has_every_package_checked_and_all_metadata_that_is_signed(
     monkeypatch.setenv("KILN_CACHE", str(tmp_path / "cache"))
     work = Workspace(tmp_path, "image", tmp_path / "cache", io.StringIO(), 0)
     state = replace(STATE, keyring=keys.take(signer.keyring()), signed_metadata=signed)
-    environment = rpm.write_settings(work, replace(step(state).rpm, excluded=("iwl*", "plymouth")), (state,))
+    environment = write_settings(work, replace(step(state).rpm, excluded=("iwl*", "plymouth")), (state,))
     (tmp_path / "etc/ssl/certs").mkdir(parents=True)
     (tmp_path / "etc/ssl/certs/ca-certificates.crt").touch()
     told = configparser.ConfigParser(interpolation=None)
-    told.read_string(step(state)._configuration(work))
+    told.read_string(step(state)._configuration(work, (remote(state),)))
     main, repository = told["main"], told["base"]
     assert (main["gpgcheck"], main["localpkg_gpgcheck"], main["sslverify"]) == ("1", "1", "1")
     assert (main["install_weak_deps"], main["plugins"]) == ("0", "0")
@@ -94,6 +96,6 @@ def test_allows_sha1_where_a_key_needs_it_and_nowhere_else(
     monkeypatch.setenv("KILN_CACHE", str(tmp_path / "cache"))
     work = Workspace(tmp_path, "image", tmp_path / "cache", io.StringIO(), 0)
     old = replace(STATE, keyring=keys.take(signer.keyring()), sha1_key=True)
-    environment = rpm.write_settings(work, step().rpm, (old,))
+    environment = write_settings(work, step().rpm, (old,))
     policy = tmp_path / environment["RPM_SEQUOIA_CRYPTO_POLICY"].lstrip("/")
-    assert policy.read_text() == rpm.POLICY
+    assert policy.read_text() == POLICY

@@ -6,7 +6,8 @@ import pytest
 
 from build.command import CommandFailed
 from build.errors import CallerError, RecipeError
-from build.families import apt_additions, rpm
+from build.families import apt_additions
+from build.families.rpm import changes
 from build.request import find_recipe
 from build.spec import NOTHING
 from build.spec.blame import blamed
@@ -44,7 +45,7 @@ error: Failed dependencies:
     ids=["dpkg", "essential", "rpm"],
 )
 def test_says_what_needs_a_package_and_that_the_spec_is_to_blame(printed: str, reasons: str) -> None:
-    family = rpm if printed == RPM else apt_additions
+    family = changes if printed == RPM else apt_additions
     error = family.kept_back(CommandFailed(("remove",), 1, printed), ["nano"])
     assert isinstance(error, RecipeError)
     assert error.what == f"nano cannot be removed: {reasons}"
@@ -53,7 +54,7 @@ def test_says_what_needs_a_package_and_that_the_spec_is_to_blame(printed: str, r
     assert "packages.remove: 'nano': nano cannot be removed" in told.what
 
 
-@pytest.mark.parametrize("family", [rpm, apt_additions])
+@pytest.mark.parametrize("family", [changes, apt_additions])
 def test_leaves_other_failures_as_they_are(family: object) -> None:
     failure = CommandFailed(("remove",), 1, "error: disk I/O error\n")
     assert family.kept_back(failure, ["nano"]) is failure  # type: ignore[attr-defined]

@@ -12,8 +12,11 @@ import build.fetch
 from build import keys
 from build.certificates import certificates
 from build.errors import CallerError, KilnError, MachineError, RecipeError
-from build.families import rpm
-from build.families.rpm import Metadata
+from build.families.rpm.asking import states
+from build.families.rpm.database import let_fail
+from build.families.rpm.settings import POLICY, macros
+from build.families.rpm.state import Metadata, kept, read_state
+from build.families.rpm.trust import pinned, verify
 from build.families.source import Sources
 from build.fetch import is_safe
 from distros import Recipe, all_recipes
@@ -81,7 +84,7 @@ def repository(url: str, *, path: str = "10/{arch}/os", signed: bool = True, acc
 
 def state(fake: FakeArchive, **more: object) -> Metadata:
     values: dict[str, object] = {"url": f"{fake.url}/repo", **more}
-    (found,) = rpm.states(recipe(repository(**values)), Sources(), print)  # type: ignore[arg-type]
+    (found,) = states(recipe(repository(**values)), Sources(), print)  # type: ignore[arg-type]
     return found
 
 
@@ -89,19 +92,19 @@ def test_tells_digest_date_and_place_of_a_repository(fake: FakeArchive, signer: 
     offer(fake, "repo/x86_64", signer)
     found = state(fake, url=f"{fake.url}/repo/{{arch}}/")
     assert (found.sha256, found.date, found.url) == (DIGEST, 1700000007, f"{fake.url}/repo/x86_64")
-    assert rpm.kept(found).read_text() == REPOMD
+    assert kept(found).read_text() == REPOMD
 
 
 def test_finds_a_mirrors_repository_below_its_path(fake: FakeArchive, signer: Signer) -> None:
     offer(fake, "mirror/10/x86_64/os", signer)
-    (found,) = rpm.states(recipe(repository("https://nowhere")), Sources(f"{fake.url}/mirror/"), print)
+    (found,) = states(recipe(repository("https://nowhere")), Sources(f"{fake.url}/mirror/"), print)
     assert found.url == f"{fake.url}/mirror/10/x86_64/os"
 
 
 def test_asks_further_mirrors_in_order(fake: FakeArchive) -> None:
     offer(fake, "third", content=REPOMD)
     places = replace(repository(f"{fake.url}/one", signed=False), mirrors=(f"{fake.url}/two", f"{fake.url}/third"))
-    (found,) = rpm.states(recipe(places), Sources(), print)
+    (found,) = states(recipe(places), Sources(), print)
     assert found.url == f"{fake.url}/third"
     assert fake.asked == [f"/{place}/repodata/repomd.xml" for place in ("one", "two", "third")]
 
@@ -113,11 +116,11 @@ def test_takes_from_a_metalink_what_has_its_digest(fake: FakeArchive, digest: st
     fake.files["/metalink"] = METALINK.format(digest=digest, base=fake.url).encode()
     places = replace(repository(f"{fake.url}/gone", signed=False), metalink=f"{fake.url}/metalink")
     if found:
-        (told,) = rpm.states(recipe(places), Sources(), print)
+        (told,) = states(recipe(places), Sources(), print)
         assert (told.url, told.ways) == (f"{fake.url}/first", (f"{fake.url}/second",))
     else:
         with pytest.raises(MachineError, match="is not what the metalink says"):
-            rpm.states(recipe(places), Sources(), print)
+            states(recipe(places), Sources(), print)
 
 
 def test_is_the_same_wherever_it_was_found(fake: FakeArchive) -> None:
@@ -135,16 +138,16 @@ def test_names_all_that_was_tried(fake: FakeArchive) -> None:
 def test_knows_offline_what_it_was_told_last(fake: FakeArchive, signer: Signer) -> None:
     offer(fake, "repo", signer)
     before, asked = state(fake), len(fake.asked)
-    again = rpm.states(recipe(repository(f"{fake.url}/repo")), Sources(offline=True), print)
+    again = states(recipe(repository(f"{fake.url}/repo")), Sources(offline=True), print)
     assert (again, len(fake.asked)) == ((before,), asked)
     with pytest.raises(MachineError, match="has never been asked for here"):
-        rpm.states(recipe(repository(f"{fake.url}/other")), Sources(offline=True), print)
+        states(recipe(repository(f"{fake.url}/other")), Sources(offline=True), print)
 
 
 def test_survives_the_way_to_the_worker(fake: FakeArchive, signer: Signer) -> None:
     offer(fake, "repo", signer)
     before = state(fake)
-    assert rpm.read_state(json.loads(json.dumps(asdict(before)))) == before
+    assert read_state(json.loads(json.dumps(asdict(before)))) == before
 
 
 def test_takes_no_other_answer_for_a_repository(fake: FakeArchive) -> None:
@@ -157,13 +160,13 @@ def given(fake: FakeArchive, signer: Signer, place: str = "repo") -> Metadata:
     file = signer.home / "keyring.gpg"
     file.write_bytes(signer.keyring().read_bytes())
     sources = Sources(f"{fake.url}", keys.take(file))
-    (found,) = rpm.states(recipe(repository("https://x", path=place)), sources, print)
+    (found,) = states(recipe(repository("https://x", path=place)), sources, print)
     return found
 
 
 def test_believes_what_the_mirrors_own_key_signed(fake: FakeArchive, signer: Signer, tmp_path: Path) -> None:
     offer(fake, "repo", signer)
-    rpm.verify(given(fake, signer), tmp_path, mirror=True)
+    verify(given(fake, signer), tmp_path, mirror=True)
 
 
 @pytest.mark.parametrize(("mirror", "own_key"), [(True, False), (False, True), (False, False)])
@@ -180,14 +183,14 @@ def test_blames_the_caller_for_a_mirror_and_for_a_key_that_he_gave(
         (tmp_path / "distribution.gpg").write_bytes(content)
         altered = replace(altered, keyring="/distribution.gpg", keys=(certificates(content)[0].fingerprint,))
     with pytest.raises(KilnError, match="does not hold") as refusal:
-        rpm.verify(altered, tmp_path, mirror=mirror)
+        verify(altered, tmp_path, mirror=mirror)
     assert isinstance(refusal.value, CallerError if mirror or own_key else MachineError)
 
 
 def test_refuses_an_unsigned_repository(fake: FakeArchive, signer: Signer, tmp_path: Path) -> None:
     offer(fake, "repo")
     with pytest.raises(CallerError, match="is not signed"):
-        rpm.verify(given(fake, signer), tmp_path, mirror=True)
+        verify(given(fake, signer), tmp_path, mirror=True)
 
 
 def test_refuses_another_key(fake: FakeArchive, signer: Signer, tmp_path: Path) -> None:
@@ -195,16 +198,16 @@ def test_refuses_another_key(fake: FakeArchive, signer: Signer, tmp_path: Path) 
     offer(fake, "repo", other)
     other.end()
     with pytest.raises(CallerError, match="does not hold"):
-        rpm.verify(given(fake, signer), tmp_path, mirror=True)
+        verify(given(fake, signer), tmp_path, mirror=True)
 
 
 def test_notices_a_damaged_cache(fake: FakeArchive, signer: Signer, tmp_path: Path) -> None:
     offer(fake, "repo", signer)
     found = given(fake, signer)
-    rpm.kept(found).write_text("rubbish")
+    kept(found).write_text("rubbish")
     with pytest.raises(MachineError, match="is damaged, and removed now"):
-        rpm.verify(found, tmp_path, mirror=True)
-    assert not rpm.kept(found).exists()
+        verify(found, tmp_path, mirror=True)
+    assert not kept(found).exists()
 
 
 def test_counts_the_named_keys_of_a_keyring_and_no_others(signer: Signer, tmp_path: Path) -> None:
@@ -213,20 +216,20 @@ def test_counts_the_named_keys_of_a_keyring_and_no_others(signer: Signer, tmp_pa
     other.end()
     (tmp_path / "bundle").write_bytes(bundle)
     first, second = (one.fingerprint for one in certificates(bundle))
-    assert [one.fingerprint for one in rpm.pinned("/bundle", (second,), tmp_path)] == [second]
+    assert [one.fingerprint for one in pinned("/bundle", (second,), tmp_path)] == [second]
     assert first != second
     with pytest.raises(RecipeError, match=r"has no key B{40}"):
-        rpm.pinned("/bundle", (first, "B" * 40), tmp_path)
+        pinned("/bundle", (first, "B" * 40), tmp_path)
     with pytest.raises(RecipeError, match="that is named"):
-        rpm.pinned("/bundle", (), tmp_path)
+        pinned("/bundle", (), tmp_path)
 
 
 def test_trusts_unsigned_metadata_to_no_open_wire() -> None:
     url = "http://packages.example/x"
     with pytest.raises(CallerError, match="is not signed, and nothing guards it"):
-        rpm.states(recipe(repository("https://x", signed=False)), Sources(url), print)
+        states(recipe(repository("https://x", signed=False)), Sources(url), print)
     with pytest.raises(RecipeError, match="not signed"):
-        rpm.states(recipe(repository(url, signed=False)), Sources(), print)
+        states(recipe(repository(url, signed=False)), Sources(), print)
 
 
 @pytest.mark.parametrize(
@@ -243,21 +246,21 @@ def test_tells_a_safe_way_from_an_open_one(url: str, safe: bool) -> None:
 def test_refuses_a_subscribers_archive_without_certificates(tmp_path: Path) -> None:
     subscribed = recipe(repository("https://cdn.example", access="entitlement"))
     with pytest.raises(CallerError, match="subscribers") as refusal:
-        rpm.states(subscribed, Sources(), print)
+        states(subscribed, Sources(), print)
     assert "--entitlement" in refusal.value.hint
     with pytest.raises(CallerError, match=r"holds no NUMBER\.pem"):
-        rpm.states(subscribed, Sources(credentials=str(tmp_path)), print)
+        states(subscribed, Sources(credentials=str(tmp_path)), print)
 
 
 def test_writes_rpms_settings_for_a_release() -> None:
-    text = rpm.macros(Rpm("15", "ndb", "/usr/lib/sysimage/rpm"))
+    text = macros(Rpm("15", "ndb", "/usr/lib/sysimage/rpm"))
     assert "%_dbpath /usr/lib/sysimage/rpm\n%_db_backend ndb\n%_pkgverify_level all\n" in text
 
 
 def test_lets_sha1_tie_a_key_to_its_name_and_nothing_else() -> None:
-    assert 'sha1.second_preimage_resistance = "always"' in rpm.POLICY
-    assert "sha1.collision_resistance" not in rpm.POLICY
-    assert 'default_disposition = "never"' in rpm.POLICY
+    assert 'sha1.second_preimage_resistance = "always"' in POLICY
+    assert "sha1.collision_resistance" not in POLICY
+    assert 'default_disposition = "never"' in POLICY
 
 
 @pytest.mark.parametrize(
@@ -279,4 +282,4 @@ def test_lets_sha1_tie_a_key_to_its_name_and_nothing_else() -> None:
     ],
 )
 def test_tells_once_of_every_script_that_was_let_fail(output: str, told: list[str]) -> None:
-    assert [text.partition(": the package")[0] for text in rpm.let_fail(output)] == told
+    assert [text.partition(": the package")[0] for text in let_fail(output)] == told

@@ -56,12 +56,15 @@ class Bench:
         """The folder of packages."""
         return self.served / "repo"
 
-    def make(self, *more: packages.Package, unsigned: str = "", foreign: str = "") -> None:
-        """Make two packages and `more`, all signed but the one named `unsigned`; another key signs `foreign`."""
+    def make(self, *more: packages.Package, unsigned: str = "", foreign: str = "", lines: int = 20_000) -> None:
+        """Make two packages, each of a file with so many lines, and `more`.
+
+        All are signed but the one named `unsigned`; another key signs `foreign`.
+        """
         root = self.work.file("root")
         (root / "etc").mkdir(parents=True)
         for name in ("base", "top", "extra"):
-            (root / f"etc/{name}").write_text(f"{name}\n" * 20_000)
+            (root / f"etc/{name}").write_text(f"{name}\n" * lines)
         two = (
             packages.Package("tiny-base", files=(Entry("/etc/base", "file", 0o644),)),
             packages.Package("tiny-top", requires=("tiny-base",), files=(Entry("/etc/top", "file", 0o640),)),
@@ -114,6 +117,11 @@ def good(bench: Bench) -> None:
     bench.make()
 
 
+def large(bench: Bench) -> None:
+    """Little to fetch, 18 MB to install."""
+    bench.make(lines=2_000_000)
+
+
 def unsigned_package(bench: Bench) -> None:
     bench.make(unsigned="tiny-base")
 
@@ -164,11 +172,33 @@ def scriptlet_that_complains(bench: Bench) -> None:
     bench.make(packages.Package("tiny-broken", scripts=(("post -p <lua>", "error('not today')"),)))
 
 
+def many(bench: Bench) -> None:
+    """Packages with something to choose among them, whose scripts write down in which order they came."""
+    leaves = [f"tiny-{letter}" for letter in "phqbxkcz"]
+    picks = [_noting(f"tiny-pick-{letter}", provides=("tiny-pick",)) for letter in "yan"]
+    tied = [_noting(name, requires=tuple(leaves[:number:3])) for number, name in enumerate(leaves)]
+    bench.make(*tied, *picks, _noting("tiny-many", requires=("tiny-pick", *leaves)))
+
+
+def _noting(name: str, **more: Any) -> packages.Package:
+    words = f'local file = io.open("/etc/order", "a"); file:write("{name}\\n"); file:close()'
+    return packages.Package(name, scripts=(("post -p <lua>", words),), **more)
+
+
 TRIALS: Mapping[str, Callable[[Bench], None]] = {
     one.__name__: one
     for one in (
-        *(good, unsigned_package, foreign_key, tampered_package, forged_package, tampered_list, tampered_metadata),
-        *(missing_package, mirror_that_dies, broken_scriptlet, scriptlet_that_complains),
+        *(
+            good,
+            large,
+            unsigned_package,
+            foreign_key,
+            tampered_package,
+            forged_package,
+            tampered_list,
+            tampered_metadata,
+        ),
+        *(missing_package, mirror_that_dies, broken_scriptlet, scriptlet_that_complains, many),
     )
 }
 
@@ -208,9 +238,9 @@ def main(letter: Mapping[str, Any]) -> int:
     """Make the trial's repository, install from it `runs` times, and write what came of it to `result`."""
     os.umask(0o022)
     with cache.faults_explained(), Path(letter["log"]).open("a") as log:
-        with bench(str(letter["trial"]), str(letter.get("family", "dnf")), log) as made:
-            TRIALS[letter["trial"]](made)
-            told = [install(made, letter, log, number) for number in range(int(letter.get("runs", 1)))]
+        with bench(str(letter["trial"]), str(letter["family"]), log) as ground:
+            TRIALS[letter["trial"]](ground)
+            told = [install(ground, letter, log, number) for number in range(int(letter.get("runs", 1)))]
         Path(letter["result"]).write_text("\n".join(told))
     return 0
 
@@ -219,8 +249,7 @@ def main(letter: Mapping[str, Any]) -> int:
 def bench(name: str, family: str, log: IO[str]) -> Iterator[Bench]:
     """Tools and a key in a folder that goes with the trial."""
     (state,) = archive.releases((TOOLS,), offline=os.environ.get("KILN_TEST_OFFLINE") == "1")
-    needed = (*FAMILIES[family].TOOLS, "createrepo-c")
-    tree = tools.make(state, needed, log, mirror=False, offline=False)
+    tree = tools.make(state, FAMILIES[family].TOOLS, log, mirror=False, offline=False)
     work = Workspace(tree, f"tiny-{family}-{name}-{os.getpid()}", cache.folder(), log, EPOCH)
     try:
         work.folder.mkdir(parents=True)
@@ -233,31 +262,42 @@ def bench(name: str, family: str, log: IO[str]) -> Iterator[Bench]:
 
 def install(bench: Bench, letter: Mapping[str, Any], log: IO[str], number: int) -> str:
     """Install from the repository over loopback; returns the digest of the tree, its packages and its warnings."""
-    keyring = keys.take(bench.key.public)
-    with served(bench) as url:
-        work = Workspace(bench.work.tools, f"{bench.work.name}-{number}", cache.folder(), log, EPOCH)
-        try:
-            if letter.get("room"):
-                work.folder.mkdir(parents=True)
-                run("mount", "-t", "tmpfs", "-o", f"size={letter['room']}", "tmpfs", work.folder)
-            recipe = tiny_recipe(str(letter.get("family", "dnf")))
-            told = _installed(work, recipe, Sources(url, keyring), tuple(letter["names"]))
-            if "between" not in letter:
-                return told
-            BETWEEN[letter["between"]](bench)
-            return _changed(work, recipe, Sources(url, keyring), letter)
-        finally:
-            if letter.get("room"):
-                run("umount", work.folder)
-            cache.remove(work.folder)
+    with served(bench) as url, workspace(bench, letter, log, number) as work:
+        recipe = tiny_recipe(str(letter["family"]))
+        step, _ = asked(bench, recipe, url, tuple(letter["names"]))
+        told = made(work, recipe, step)
+        if "between" not in letter:
+            return told
+        BETWEEN[letter["between"]](bench)
+        return _changed(work, recipe, asked(bench, recipe, url, ())[1], letter)
 
 
-def _installed(work: Workspace, recipe: Recipe, sources: Sources, names: tuple[str, ...]) -> str:
+@contextmanager
+def workspace(bench: Bench, letter: Mapping[str, Any], log: IO[str], number: int) -> Iterator[Workspace]:
+    """A workspace for one run; with `room` in the letter it is no larger."""
+    work = Workspace(bench.work.tools, f"{bench.work.name}-{number}", cache.folder(), log, EPOCH)
+    try:
+        if letter.get("room"):
+            work.folder.mkdir(parents=True)
+            run("mount", "-t", "tmpfs", "-o", f"size={letter['room']}", "tmpfs", work.folder)
+        yield work
+    finally:
+        if letter.get("room"):
+            run("umount", work.folder)
+        cache.remove(work.folder)
+
+
+def asked(bench: Bench, recipe: Recipe, url: str, names: tuple[str, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """The step that installs these packages from the repository, and the repository's state."""
     family = FAMILIES[recipe.family]
-    states = family.states(recipe, sources, lambda text: None)
+    states = family.states(recipe, Sources(url, keys.take(bench.key.public)), lambda text: None)
     for state in states:
-        family.verify(state, work.tools, mirror=True)
-    step: Any = family.packages(recipe, names, states)
+        family.verify(state, bench.work.tools, mirror=True)
+    return family.packages(recipe, names, states), states
+
+
+def made(work: Workspace, recipe: Recipe, step: Any) -> str:
+    """Run the step; returns the digest of the tree, its packages, what lies where, and the warnings."""
     tar = work.cache / "trees" / f"{step.key}.tar.zst"
     tar.unlink(missing_ok=True)
     step.run(work)
@@ -266,13 +306,13 @@ def _installed(work: Workspace, recipe: Recipe, sources: Sources, names: tuple[s
     assert (work.tree / "etc/early").read_text() == "before the packages\n"
     left = sorted(path.name for path in work.tree.iterdir() if path.name not in (*trees.MOUNTED, "run", "tmp"))
     files = sorted(path.name for path in (work.tree / DATABASE.lstrip("/")).iterdir())
-    return " ".join((digest, *(name for name, _, _ in family.installed(recipe, work)), *left, *files, *work.warnings()))
+    names = [name for name, _, _ in FAMILIES[recipe.family].installed(recipe, work)]
+    return " ".join((digest, *names, *left, *files, *work.warnings()))
 
 
-def _changed(work: Workspace, recipe: Recipe, sources: Sources, letter: Mapping[str, Any]) -> str:
+def _changed(work: Workspace, recipe: Recipe, states: tuple[Any, ...], letter: Mapping[str, Any]) -> str:
     """Add packages to the tree and take some out, as on an image; returns what is installed, with versions."""
     family = FAMILIES[recipe.family]
-    states = family.states(recipe, sources, lambda text: None)
     changed = replace(recipe, removed=tuple(letter.get("removed", ())))
     family.additions(changed, tuple(letter["added"]), states).run(work)
     files = sorted(path.name for path in work.tree.glob("etc/*") if path.is_file())

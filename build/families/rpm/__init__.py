@@ -1,0 +1,1 @@
+"""What dnf and zypper have in common: rpm-md repositories, the keys that sign them, rpm itself."""
