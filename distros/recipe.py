@@ -198,6 +198,8 @@ class Recipe:
     """Boot loaders by generation: "1", "2" or "both". What is not here cannot be asked for."""
     debconf: tuple[str, ...] = ()
     """Answers for packages that would ask, one line each: owner, question, type, value."""
+    debconf_for_updates: tuple[str, ...] = ()
+    """The same for their updates alone: while an image is made, these would have their scripts look for a disk."""
     early_files: tuple[TextFile, ...] = ()
     """Written before the packages, whose scripts read them: the initramfs is made with them."""
     files: tuple[TextFile, ...] = ()

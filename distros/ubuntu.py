@@ -171,11 +171,13 @@ NOBLE = Recipe(
     debconf=(
         # There is no disk while the packages are installed; Kiln writes the boot loaders itself.
         "grub-pc grub-pc/install_devices_empty boolean true",
+        # Azure keeps no boot entries.
+        "grub-pc grub2/update_nvram boolean false",
+    ),
+    debconf_for_updates=(
         # In the VM, updates find the disk and the ESP from where the system runs.
         "grub-pc grub-pc/cloud_style_installation boolean true",
         "grub-pc grub-efi/cloud_style_installation boolean true",
-        # Azure keeps no boot entries.
-        "grub-pc grub2/update_nvram boolean false",
     ),
     early_files=(debian.INITRAMFS_MODULES, debian.INITRAMFS_FSCK),
     files=(
@@ -297,10 +299,8 @@ def on_arm(recipe: Recipe) -> Recipe:
         arch="aarch64",
         archives=ports(recipe.codename),
         boot_packages={"2": ("grub-efi-arm64", "grub-efi-arm64-signed", "shim-signed")},
-        debconf=(
-            "grub-efi-arm64 grub-efi/cloud_style_installation boolean true",
-            "grub-efi-arm64 grub2/update_nvram boolean false",
-        ),
+        debconf=("grub-efi-arm64 grub2/update_nvram boolean false",),
+        debconf_for_updates=("grub-efi-arm64 grub-efi/cloud_style_installation boolean true",),
         files=(*(file for file in recipe.files if file.path not in replaced), *own),
         cmdline=CMDLINE_ARM,
         grub_defaults=GRUB_DEFAULTS_ARM,

@@ -108,7 +108,8 @@ def packages(recipe: Recipe, names: tuple[str, ...], states: tuple[Release, ...]
     assert recipe.initramfs
     tool = recipe.initramfs.tool
     return AptPackages(
-        recipe.codename, states, names, recipe.debconf, recipe.early_files, recipe.arch, tool, recipe.removed
+        *(recipe.codename, states, names, recipe.debconf, recipe.early_files, recipe.arch, tool),
+        *(recipe.removed, recipe.debconf_for_updates),
     )
 
 
@@ -116,7 +117,8 @@ def additions(recipe: Recipe, names: tuple[str, ...], states: tuple[Release, ...
     """The step that adds what a tree that is there already lacks of these packages."""
     assert recipe.initramfs
     renews = recipe.initramfs.tool == "initramfs-tools"
-    return AptAdditions(states, names, recipe.removed, recipe.debconf, recipe.early_files, renews)
+    answers = (recipe.debconf, recipe.debconf_for_updates)
+    return AptAdditions(states, names, recipe.removed, *answers, recipe.early_files, renews)
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ class AptPackages:
     arch: str
     initramfs: str
     removed: tuple[str, ...] = ()
+    debconf_for_updates: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -165,7 +168,6 @@ class AptPackages:
     def options(self, work: Workspace) -> tuple[str, ...]:
         """mmdebstrap's words, its sources apart."""
         keyrings = dict.fromkeys(_keyring(work, release) for release in self.releases)
-        selections = "\n".join(self.debconf)
         return (
             *("--mode=root", "--variant=minbase", "--format=tar"),
             # Whether a foreign processor's programs run is known before (`build.foreign`).
@@ -176,8 +178,9 @@ class AptPackages:
             f"--include={','.join((*self.packages, *(f'{name}-' for name in self.removed)))}",
             *OPTIONS,
             f"--setup-hook={SETUP}",
-            *((f'--essential-hook=echo "{selections}" | chroot "$1" debconf-set-selections',) if selections else ()),
+            *_answered("essential", self.debconf),
             *((f"--customize-hook={INITRAMFS_TOOLS}",) if self.initramfs == "initramfs-tools" else ()),
+            *_answered("customize", self.debconf_for_updates),
             f"--customize-hook={SETTLE}",
             f"--customize-hook={KEEP}",
             f"--customize-hook={UNDO}",
@@ -240,6 +243,12 @@ class AptPackages:
     @property
     def _state(self) -> str:
         return hashlib.sha256(repr([release.sha256 for release in self.releases]).encode()).hexdigest()[:24]
+
+
+def _answered(moment: str, answers: tuple[str, ...]) -> tuple[str, ...]:
+    """mmdebstrap's words that have debconf know these answers: from before the packages, or from after them."""
+    lines = "\n".join(answers)
+    return (f'--{moment}-hook=echo "{lines}" | chroot "$1" debconf-set-selections',) if answers else ()
 
 
 def _keyring(work: Workspace, release: Release) -> Path:

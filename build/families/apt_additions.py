@@ -52,6 +52,7 @@ class AptAdditions:
     packages: tuple[str, ...]
     removed: tuple[str, ...]
     debconf: tuple[str, ...]
+    debconf_for_updates: tuple[str, ...]
     early_files: tuple[TextFile, ...]
     renews_initramfs: bool
 
@@ -89,13 +90,12 @@ class AptAdditions:
     def _install(self, work: Workspace, words: list[str]) -> None:
         options = [word for option in OPTIONS for word in ("-o", option)]
         environment = {**mmdebstrap.ENVIRONMENT, **way_out()}
-        if self.debconf:
-            work.write(f"{PLACE}/answers", "\n".join(self.debconf) + "\n")
-            work.inside("debconf-set-selections", f"{PLACE}/answers", env=environment)
+        _answer(work, self.debconf)
         try:
             work.inside("apt-get", *options, "update", env=environment)
             self._require_same(work)
             work.inside("apt-get", *options, "--yes", "install", *words, env=environment)
+            _answer(work, self.debconf_for_updates)
         except CommandFailed as failure:
             raise mmdebstrap.blamed(failure) from None
 
@@ -106,6 +106,13 @@ class AptAdditions:
         }
         if found != {release.sha256 for release in self.releases}:
             raise MachineError("the archive was renewed while the packages were installed", "run the build again")
+
+
+def _answer(work: Workspace, answers: tuple[str, ...]) -> None:
+    """Have debconf know these answers."""
+    if answers:
+        work.write(f"{PLACE}/answers", "\n".join(answers) + "\n")
+        work.inside("debconf-set-selections", f"{PLACE}/answers", env=mmdebstrap.ENVIRONMENT)
 
 
 def _purge(work: Workspace, names: list[str]) -> None:
