@@ -25,6 +25,9 @@ SEEN = {
     ("rocky-9", "x86_64"): "installed",
     ("ubuntu-26.04", "x86_64"): "installed",
     ("opensuse-16.0", "x86_64"): "stand-in",
+    ("opensuse-tumbleweed", "x86_64"): "installed",
+    ("sles-15.7", "x86_64"): "installed",
+    ("sles-16.0", "x86_64"): "installed",
 }
 """By the recipe's name and architecture."""
 

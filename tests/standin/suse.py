@@ -9,7 +9,8 @@ from distros.recipe import Recipe
 from tests.standin import Standin, repositories, selinux
 from tests.standin.base import Base
 from tests.standin.carve import FOLDERS
-from tests.standin.flavour import Flavour, Parcels
+from tests.standin.flavour import LABEL, Flavour, Parcels
+from tests.standin.parcel import Parcel
 from tests.standin.pool import SETTINGS
 from tests.standin.rpm import Package
 
@@ -47,23 +48,35 @@ NAMES = {
     "system-group-wheel": ("setup",),
     "timezone": ("tzdata",),
     "util-linux-systemd": ("util-linux",),
-    "wicked": ("network-manager",),
 }
 """For names of SUSE's the packages of the pool that have their content."""
-POLICY = "selinux-policy-targeted"
+POLICY, WICKED = "selinux-policy-targeted", "wicked"
+POLICY_TOLD = "Debian's policy with every domain permissive: SELinux enforces, and lets pass what Debian's rules forbid"
+WICKED_TOLD = "nothing of wicked, which Debian does not have: NetworkManager does its work"
+UNMANAGED = "[keyfile]\nunmanaged-devices=driver:mlx4_core;driver:mlx5_core;driver:mana\n"
 
 
 def own(recipe: Recipe, base: Base, work: Workspace, parcel: Parcels) -> Iterator[tuple[Package, str]]:
-    """The policy that SELinux loads, where the recipe has it; a script puts it in place, as one makes SUSE's own."""
-    if not recipe.selinux:
-        return
-    held, (name, content) = parcel(), selinux.permissive(base, work)
-    shipped = f"/usr/share/selinux/{selinux.MODULE}/{name}"
+    """The policy that SELinux loads, where the recipe has it, and what takes the place of wicked, where it has that."""
+    if recipe.selinux:
+        yield _policy(recipe.selinux, parcel(), *selinux.permissive(base, work)), POLICY_TOLD
+    if WICKED in recipe.packages:
+        yield _wicked(parcel()), WICKED_TOLD
+
+
+def _policy(name: str, held: Parcel, file: str, content: bytes) -> Package:
+    """A script puts it in place, as one makes SUSE's own."""
+    shipped = f"/usr/share/selinux/{selinux.MODULE}/{file}"
     held.write(shipped, content)
-    script = f"cp -f {shipped} /etc/selinux/{recipe.selinux}/policy/{name}"
+    script = f"cp -f {shipped} /etc/selinux/{name}/policy/{file}"
     needed = (FOLDERS, SETTINGS, "selinux-policy-default", "policycoreutils", "coreutils")
-    told = "Debian's policy with every domain permissive: SELinux enforces, and lets pass what Debian's rules forbid"
-    yield Package(POLICY, requires=needed, files=held.entries, scripts=(("posttrans", script),)), told
+    return Package(POLICY, requires=needed, files=held.entries, scripts=(("posttrans", script),))
+
+
+def _wicked(held: Parcel) -> Package:
+    """wicked takes only the interfaces that have a file; NetworkManager must be told to leave the others alone."""
+    held.write(f"/usr/lib/NetworkManager/conf.d/50-{LABEL}.conf", UNMANAGED)
+    return Package(WICKED, requires=(FOLDERS, "network-manager"), files=held.entries)
 
 
 FLAVOUR = Flavour(
