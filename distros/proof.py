@@ -27,7 +27,7 @@ SEEN = {
     ("opensuse-16.0", "x86_64"): "stand-in",
     ("opensuse-tumbleweed", "x86_64"): "installed",
     ("sles-15.7", "x86_64"): "installed",
-    ("sles-16.0", "x86_64"): "installed",
+    ("sles-16.0", "x86_64"): "stand-in",
 }
 """By the recipe's name and architecture."""
 
