@@ -65,6 +65,7 @@ def test_tells_of_a_script_that_rpm_lets_fail(tmp_path: Path, family: str) -> No
     assert "tiny-broken" in told.partition(LEFT[family][-1])[2]
 
 
+@pytest.mark.combination
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's file systems need namespaces of their own")
 def test_says_when_there_is_no_room(tmp_path: Path, family: str) -> None:
     with pytest.raises(MachineError, match=r"(?i)full|space") as refusal:
