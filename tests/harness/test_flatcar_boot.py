@@ -39,7 +39,6 @@ def test_finds_nothing_on_its_disk(image: Path) -> None:
     assert {"ign.first-boot", "ign.disk-id", "ign.root-last", "part.table"} <= passed(report)
 
 
-@pytest.mark.combination
 def test_ignition_provisions_a_machine_by_uefi(image: Path) -> None:
     _is_provisioned(image, 2)
 

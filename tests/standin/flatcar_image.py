@@ -5,8 +5,8 @@ from pathlib import Path
 from build import api
 from build.progress import Progress
 from build.request import BuildRequest, find_recipe
-from tests.standin import standin
-from tests.standin.serve import served
+from tests.conftest import offline
+from tests.standin.trial import mirrored
 
 SIZE = 4 << 30
 """Bytes of the disk: larger than the stand-in's, so that its table moves."""
@@ -41,18 +41,10 @@ add = ["kiln.argument=1"]
 
 def build_image(output: Path, *, spec: bool = False, rebuild: bool = False) -> Path:
     """Build the image from the stand-in, with or without SPEC; returns its folder."""
-    made = standin(find_recipe("flatcar", "stable", "x86_64"), Progress())
     text = output / "web.toml"
     if spec:
         text.write_text(SPEC)
-    with served(made.served) as server:
-        request = BuildRequest(
-            "flatcar",
-            size=SIZE,
-            mirror=server.url + made.mirror,
-            mirror_key=made.key.public,
-            output=output,
-            spec=text if spec else None,
-            rebuild=rebuild,
-        )
+    with mirrored(find_recipe("flatcar", "stable", "x86_64"), Progress(), offline=offline()) as mirror:
+        own = text if spec else None
+        request = BuildRequest("flatcar", size=SIZE, output=output, spec=own, rebuild=rebuild, **mirror)
         return api.build(request, Progress()).folder
