@@ -50,6 +50,8 @@ set blsdir={entries}
 blscfg
 """
 
+BLOCK = 16
+"""Bytes of GRUB's smallest block of memory on any firmware (GRUB_MM_ALIGN: 16 on BIOS, 32 on 64-bit UEFI)."""
 ENTRY = """\
 title {title}
 version {kernel}
@@ -102,6 +104,10 @@ class WriteMenu:
 def entry(release: dict[str, str], kernel: str, initramfs: str, options: str) -> str:
     """The text of a kernel's entry; `release` is what os-release says."""
     title = f"{release.get('NAME', 'Linux')} ({kernel}) {release.get('VERSION', '')}".strip()
+    # GRUB 2.14 counts one byte too few for the line it makes of these. Where the line fills whole blocks of its memory,
+    # what follows there runs on into it, and "initrd" is no command any more. A second space is none to the kernel.
+    if len(f"linux /boot/vmlinuz-{kernel} {options}\n".encode()) % BLOCK == 0:
+        options = options.replace(" ", "  ", 1)
     return ENTRY.format(
         title=title,
         kernel=kernel,

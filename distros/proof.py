@@ -18,7 +18,7 @@ SEEN = {
     ("debian-13", "x86_64"): "archive",
     ("debian-13", "aarch64"): "archive",
     ("almalinux-10", "x86_64"): "stand-in",
-    ("ubuntu-24.04", "x86_64"): "stand-in",
+    ("ubuntu-24.04", "x86_64"): "archive",
     ("flatcar-stable", "x86_64"): "stand-in",
     ("oracle-9", "x86_64"): "installed",
     ("rhel-10", "x86_64"): "installed",

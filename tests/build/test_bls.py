@@ -32,6 +32,14 @@ def test_names_files_as_the_root_file_system_has_them() -> None:
     assert lines["grub_class"] == "almalinux"
 
 
+def test_makes_no_line_that_fills_whole_blocks_of_grubs_memory() -> None:
+    for more in range(40):
+        options = "root=UUID=x ro quiet=" + "y" * more
+        told = dict(line.split(" ", 1) for line in bls.entry(RELEASE, KERNEL, "/x", options).splitlines())
+        assert len(f"linux {told['linux']} {told['options']}\n") % 16
+        assert told["options"].split() == options.split()
+
+
 def test_takes_terminals_and_pause_from_grubs_settings() -> None:
     assert RECIPE.grub_defaults
     text = bls.menu(RECIPE.grub_defaults.text, UUID)
