@@ -77,6 +77,8 @@ def _keep(binary: bytes) -> Path:
         with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as fresh:
             fresh.write(binary)
         Path(fresh.name).rename(kept)
+    # apt checks signatures as a user of its own, who must be able to read it.
+    kept.chmod(0o644)
     return kept
 
 
