@@ -28,6 +28,13 @@ def test_almalinux_is_provisioned_by_bios(image: ImageMaker) -> None:
     assert {"run.boot-ssh", "run.report-ready", "run.custom-data", "hostname.dhcp"} <= passed(report)
 
 
+def test_almalinux_is_provisioned_by_uefi(image: ImageMaker) -> None:
+    report = boot(image("almalinux-10"), 2)
+    assert failures(report) == {}
+    assert {"run.boot-ssh", "run.report-ready"} <= passed(report)
+
+
+@pytest.mark.combination
 def test_almalinux_reboots_by_uefi(image: ImageMaker) -> None:
     report = boot(image("almalinux-10"), 2, scenario="reboot")
     assert failures(report) == {}

@@ -19,6 +19,13 @@ def test_ubuntu_is_provisioned_by_bios(image: ImageMaker) -> None:
     assert {"run.boot-ssh", "run.report-ready", "run.custom-data", "hostname.dhcp"} <= passed(report)
 
 
+def test_ubuntu_is_provisioned_by_uefi(image: ImageMaker) -> None:
+    report = boot(image("ubuntu-24.04"), 2)
+    assert failures(report) == {}
+    assert {"run.boot-ssh", "run.report-ready"} <= passed(report)
+
+
+@pytest.mark.combination
 def test_ubuntu_reboots_by_uefi(image: ImageMaker) -> None:
     report = boot(image("ubuntu-24.04"), 2, scenario="reboot")
     assert failures(report) == {}

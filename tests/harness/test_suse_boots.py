@@ -22,6 +22,13 @@ def test_opensuse_is_provisioned_by_bios_while_selinux_enforces(image: ImageMake
     assert "enforcing=1 old_enforcing=0" in (folder / "runs/gen1-first-boot/console.log").read_text(errors="replace")
 
 
+def test_opensuse_is_provisioned_by_uefi(image: ImageMaker) -> None:
+    report = boot(image("opensuse-16.0"), 2)
+    assert failures(report) == {}
+    assert {"run.boot-ssh", "run.report-ready"} <= passed(report)
+
+
+@pytest.mark.combination
 def test_opensuse_reboots_by_uefi(image: ImageMaker) -> None:
     report = boot(image("opensuse-16.0"), 2, scenario="reboot")
     assert failures(report) == {}
