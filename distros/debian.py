@@ -34,32 +34,37 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 """
 
 
+HOST = "http://deb.debian.org"
+"""Debian's own archive: what these images are made of, and where they look for updates outside Azure."""
+SNAPSHOTS = "http://snapshot.debian.org/archive"
+
+
 def archives(codename: str, keys: tuple[str, ...]) -> tuple[Archive, ...]:
     """The archives of a stable release, which `keys` may sign."""
     return (
         Archive(
-            "http://deb.debian.org/debian",
+            f"{HOST}/debian",
             (codename, f"{codename}-updates"),
             ("main",),
             KEYRING,
             keys=keys,
-            snapshots="http://snapshot.debian.org/archive/debian/{time}",
+            snapshots=f"{SNAPSHOTS}/debian/{{time}}",
         ),
         Archive(
-            "http://deb.debian.org/debian-security",
+            f"{HOST}/debian-security",
             (f"{codename}-security",),
             ("main",),
             KEYRING,
             sibling="-security",
             keys=keys,
-            snapshots="http://snapshot.debian.org/archive/debian-security/{time}",
+            snapshots=f"{SNAPSHOTS}/debian-security/{{time}}",
         ),
     )
 
 
 def sources(codename: str) -> tuple[TextFile, ...]:
     """The image's own package sources: Azure's mirror first, Debian's own behind it."""
-    mirrors = "http://azure.deb.debian.cloud/{0}\tpriority:1\nhttp://deb.debian.org/{0}\tpriority:2\n"
+    mirrors = f"http://azure.deb.debian.cloud/{{0}}\tpriority:1\n{HOST}/{{0}}\tpriority:2\n"
     return (
         TextFile("/etc/apt/sources.list.d/debian.sources", SOURCES.format(codename)),
         TextFile("/etc/apt/mirrors/debian.list", mirrors.format("debian")),
@@ -313,12 +318,12 @@ BOOKWORM = replace(
 )
 
 TOOLS = Archive(
-    "http://deb.debian.org/debian",
+    f"{HOST}/debian",
     ("trixie",),
     ("main",),
     KEYRING,
     keys=KEYS_13,
-    snapshots="http://snapshot.debian.org/archive/debian/{time}",
+    snapshots=f"{SNAPSHOTS}/debian/{{time}}",
 )
 """Where the tools tree comes from, of which no image is made: the main suite alone."""
 

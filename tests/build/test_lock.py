@@ -199,8 +199,8 @@ def test_names_the_states_and_the_places_of_packages() -> None:
     assert locking.states(a_lock(), RECIPE) == releases(RECIPE)
     at = locking.places(a_lock(), RECIPE, "http://mirror/debian/")
     assert at["trixie-security"][0] == "http://mirror/debian-security"
-    assert at["trixie"] == ("http://mirror/debian", "http://deb.debian.org/debian", "http://then/debian")
-    assert locking.places(a_lock(), RECIPE, None)["trixie"][0] == "http://deb.debian.org/debian"
+    assert at["trixie"] == ("http://mirror/debian", RECIPE.archives[0].url, "http://then/debian")
+    assert locking.places(a_lock(), RECIPE, None)["trixie"][0] == RECIPE.archives[0].url
 
 
 def test_asks_for_a_snapshot_of_the_day_after() -> None:
@@ -239,8 +239,8 @@ def test_takes_digests_from_the_lists_of_that_very_state(tmp_path: Path) -> None
     folder = lists(tmp_path, states)
     folder.mkdir(parents=True)
     text = PACKAGES.format("b" * 64, "d" * 64)
-    (folder / "deb.debian.org_debian_dists_trixie_main_binary-amd64_Packages").write_text(text)
-    (folder / "deb.debian.org_debian_dists_trixie-updates_main_binary-amd64_Packages").write_text("")
+    (folder / "host_debian_dists_trixie_main_binary-amd64_Packages").write_text(text)
+    (folder / "host_debian_dists_trixie-updates_main_binary-amd64_Packages").write_text("")
     assert lock_packages(tmp_path, states, [("less", "1:668-1", "amd64")]) == (replace(LESS, priority="important"),)
     with pytest.raises(MachineError, match="do not tell of less 1:670-1 amd64"):
         lock_packages(tmp_path, states, [("less", "1:670-1", "amd64")])

@@ -12,10 +12,10 @@ from typing import IO
 from build import archive, cache, mmdebstrap
 from build.archive import Release
 from build.workspace import Workspace
-from distros.debian import TOOLS
+from distros.debian import HOST, TOOLS
 
 KEYRING = Path(TOOLS.keyring)
-SECURITY = f"deb [signed-by={KEYRING}] http://deb.debian.org/debian-security trixie-security main"
+SECURITY = f"deb [signed-by={KEYRING}] {HOST}/debian-security trixie-security main"
 """For its kernel: QEMU 7.2 does not emulate the main suite's 6.12.107 rightly (see `tests.standin.MADE_FROM`)."""
 REPOSITORY_TOOLS = ("rpm", "createrepo-c", "gpg", "gpg-agent", "gpgconf")
 PACKAGES = (
