@@ -3,6 +3,7 @@
 import os
 import shutil
 import ssl
+import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -40,10 +41,18 @@ def lay(file: Path, target: Path) -> None:
     """Let a file lie in another place as well: by a second name where both are on one file system, else as a copy."""
     if target.exists() and target.samefile(file):
         return
-    target.unlink(missing_ok=True)
-    try:
-        target.hardlink_to(file)
-    except OSError:
+    with tempfile.TemporaryDirectory(prefix="laying-", dir=target.parent) as folder:
+        fresh = Path(folder) / target.name
+        try:
+            fresh.hardlink_to(file)
+        except OSError:
+            shutil.copyfile(file, fresh)
+        fresh.replace(target)  # at once: another build may be reading it
+
+
+def lay_copy(file: Path, target: Path) -> None:
+    """Let a copy of a file lie where a program writes into the files that it finds; none where it is gone meanwhile."""
+    with suppress(FileNotFoundError):
         shutil.copyfile(file, target)
 
 

@@ -21,7 +21,7 @@ from harness.guest import load_key, make_key
 from harness.happenings import events_of
 from harness.inspect import FACTS
 from harness.names import resolve
-from harness.play import Boot, first_boot, reboot
+from harness.play import FROZEN, Boot, first_boot, reboot
 from harness.profile import Profile
 from harness.qemu import CONSOLE, FIRMWARE
 from harness.report import Event, Report, Status, Verdict
@@ -202,6 +202,8 @@ def _notes(order: Order, outcome: Outcome) -> tuple[str, ...]:
     notes = ["QEMU has no VMBus: hv_storvsc and hv_netvsc did not drive this machine; `inspect` looks for them."]
     if order.seed == "nocloud":
         notes.append("The kernel was started by QEMU with NoCloud arguments: the boot loader was not exercised.")
+    if any(event.text.startswith(FROZEN) for event in outcome.events):
+        notes.append("QEMU's firmware hung after a restart, and the machine was reset: no fault of the image.")
     guest: GuestFacts | None = outcome.boots[-1].facts
     if guest:
         notes.append(_names(guest, outcome.facts))

@@ -201,12 +201,13 @@ class DnfPackages(RpmPackages):
             for found in (work.file(MANAGER) / "cache").glob(LISTS.format(suite=state.suite))
         }
         for kept, here in folders.items():
-            _lay_all(kept, here)
+            # dnf writes over what is not the package that it expects, in place.
+            _lay_all(kept, here, kept_packages.lay_copy)
         try:
             call(*(("-C",) if work.offline else ()), "install", *self.packages)
         finally:
             for kept, here in folders.items():
-                _lay_all(here, kept)
+                _lay_all(here, kept, kept_packages.lay)
 
     def _configuration(self, work: Workspace, offers: Iterable[Offer]) -> str:
         main = CONFIGURATION.format(
@@ -250,11 +251,11 @@ def _entitlement(work: Workspace) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _lay_all(source: Path, target: Path) -> None:
+def _lay_all(source: Path, target: Path, lay: Callable[[Path, Path], None]) -> None:
     """Let the packages of one folder lie in another as well."""
     target.mkdir(parents=True, exist_ok=True)
     for path in source.glob("*.rpm"):
-        kept_packages.lay(path, target / path.name)
+        lay(path, target / path.name)
 
 
 def _end_agents(work: Workspace, outside: Path) -> None:

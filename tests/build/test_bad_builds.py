@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from build import cache
+from build import archive, cache, tools
+from build.families import FAMILIES
+from distros.debian import TOOLS
 from tests.build.archives import FakeArchive, Signer, served
 from tests.conftest import ImageMaker
 
@@ -159,8 +161,10 @@ def test_says_when_the_cache_is_full(image: ImageMaker, output: Path) -> None:
     image("debian-13")
     small, kept = output / "cache", cache.folder()
     small.mkdir()
+    (state,) = archive.releases((TOOLS,), offline=True)
+    used = f"tools/{tools.folder(state, FAMILIES['apt'].TOOLS).name}"
     copied = (
-        f"tar -c -C {kept} --exclude=tools/*/work/* tools releases | tar -x -C {small}; ln -s {kept}/trees {small}/"
+        f"tar -c -C {kept} --exclude={used}/work/* {used} releases | tar -x -C {small}; ln -s {kept}/trees {small}/"
     )
     left = f"$(($(df --output=avail -B1 {small} | tail -n 1) - 200000000))"
     fill = f"{copied}; head -c {left} /dev/zero >{small}/ballast"

@@ -9,7 +9,7 @@ import pytest
 
 from build.errors import MachineError
 from build.lock import LockedPackage
-from build.packages import deb_name, file_name, folder, gather, note_use, rpm_name
+from build.packages import deb_name, file_name, folder, gather, lay, lay_copy, note_use, rpm_name
 from tests.build.archives import FakeArchive, served
 
 CONTENT = b"a package"
@@ -115,3 +115,23 @@ def test_takes_what_any_build_has_kept_and_adds_nothing_to_what_others_trust(fak
     less, zstd = gather([package(), package("zstd")], places(fake), home, offline=False)
     assert (less.parent.name, zstd.parent.name) == ("stable-0123", "locked")
     assert not (home / "packages/stable" / file_name(package("zstd"))).exists()
+
+
+def test_lays_a_file_into_another_place_and_in_place_of_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("new")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/two").write_text("old")
+    old = (tmp_path / "there/two").open()
+    lay(tmp_path / "one", tmp_path / "there/two")
+    assert (tmp_path / "there/two").samefile(tmp_path / "one")
+    assert old.read() == "old"
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["two"]
+
+
+def test_lays_a_copy_that_may_be_written_over(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("kept")
+    lay_copy(tmp_path / "one", tmp_path / "two")
+    (tmp_path / "two").write_text("over")
+    assert (tmp_path / "one").read_text() == "kept"
+    lay_copy(tmp_path / "absent", tmp_path / "three")
+    assert not (tmp_path / "three").exists()
