@@ -198,7 +198,7 @@ def come_back(player: Player, words: str, asks: bool) -> None:
 def test_presses_the_reset_button_once_where_uefi_firmware(
     generation: int, before: str, words: str, asks: bool, pressed: bool, tmp_path: Path
 ) -> None:
-    made, player = stage(tmp_path, before, reboot=restarted(words, asks=asks))
+    made, _ = stage(tmp_path, before, reboot=restarted(words, asks=asks))
     made = cast(Stage, SimpleNamespace(**{**vars(made), "vm": replace(VM, generation=generation)}))
     assert reboot(made).ending == ""
     assert bool(made.host.journal.find("machine", FROZEN)) == pressed
