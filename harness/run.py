@@ -203,7 +203,7 @@ def _notes(order: Order, outcome: Outcome) -> tuple[str, ...]:
     if order.seed == "nocloud":
         notes.append("The kernel was started by QEMU with NoCloud arguments: the boot loader was not exercised.")
     if any(event.text.startswith(FROZEN) for event in outcome.events):
-        notes.append("No word came after a restart, and the machine was reset once: QEMU's UEFI firmware is known to hang so.")
+        notes.append("No word came after a restart, and the machine was reset once: UEFI is known to hang so in QEMU.")
     guest: GuestFacts | None = outcome.boots[-1].facts
     if guest:
         notes.append(_names(guest, outcome.facts))
