@@ -24,7 +24,10 @@ EARLY = ("nothing", "firmware", "boot loader")
 """What a console tells of before a kernel runs: firmware may hang as late as in the boot loader's start."""
 FROZEN = "firmware hung"
 MOST_RESTARTS = 4
-"""Resets within one boot after which nothing else is to come: firmware makes one or two."""
+"""Restarts within one boot after which nothing else is to come: firmware makes one or two."""
+BURST = 1.0
+"""Seconds within which resets are one restart: kernel and SeaBIOS both ask the keyboard controller again and again
+until the machine obeys."""
 SILENCE_LIMIT = 60.0
 """Seconds that a command in the guest may be silent."""
 
@@ -89,9 +92,14 @@ def _past_firmware(stage: Stage, deadline: Deadline) -> None:
 
 
 def _restarts(stage: Stage) -> int:
-    """How often the machine was reset since it was switched on, or told to reboot."""
-    since = takewhile(lambda entry: entry.source != "machine", reversed(stage.host.journal.entries))
-    return sum((entry.source, entry.event) == ("qmp", "RESET") for entry in since)
+    """How often the machine restarted since it was switched on, or told to reboot."""
+    since = list(takewhile(lambda entry: entry.source != "machine", reversed(stage.host.journal.entries)))
+    restarts: list[float] = []
+    for entry in reversed(since):
+        is_reset = (entry.source, entry.event) == ("qmp", "RESET")
+        if is_reset and (not restarts or entry.at - restarts[-1] > BURST):
+            restarts.append(entry.at)
+    return len(restarts)
 
 
 def _wait_for_sign(stage: Stage, deadline: Deadline) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -127,9 +128,19 @@ def test_notices_a_machine_that_ends(tmp_path: Path) -> None:
 
 def test_notices_a_machine_that_restarts_without_end(tmp_path: Path) -> None:
     made, player = stage(tmp_path)
-    for _ in range(5):
+    for second in range(0, 10, 2):
+        made.host.journal.began = time.monotonic() - second
         player.reset()
     assert first_boot(made, CLOUD_INIT, True).ending.startswith("the machine restarts again and again; ")
+
+
+def test_takes_resets_that_come_all_at_once_for_one_restart(tmp_path: Path) -> None:
+    def again_and_again(player: Player) -> None:
+        for _ in range(10):
+            player.reset()
+
+    made, _ = stage(tmp_path, reboot=again_and_again)
+    assert reboot(made).ending == ""
 
 
 @pytest.mark.parametrize("moment", ["login", "ask"])
