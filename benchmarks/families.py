@@ -9,6 +9,7 @@ follow, with the most that each may be.
 
 import argparse
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -124,7 +125,7 @@ def bench(recipe: Recipe, letter: Mapping[str, Any], log: IO[str]) -> Iterator[B
     epoch = max(state.date for state in states)
     choices: Choices = choose(recipe, BuildRequest(recipe.distro, recipe.release, size=SMALL))
     step, *others = plan(recipe, choices, states, epoch).steps
-    work = Workspace(programs, f"benchmark-{os.getpid()}", Path(letter["folder"]) / recipe.name, log, epoch)
+    work = Workspace(programs, f"benchmark-{secrets.token_hex(4)}", Path(letter["folder"]) / recipe.name, log, epoch)
     work.folder.mkdir(parents=True)
     work.cache.mkdir()
     try:

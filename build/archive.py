@@ -6,7 +6,6 @@ those the digests of the packages.
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from build import cache, fetch, keys
+from build import cache, fetch, keys, wholefile
 from build.command import CommandFailed, run
 from build.errors import CallerError, KilnError, MachineError
 from distros.recipe import Archive
@@ -127,8 +126,8 @@ def _release(archive: Archive, suite: str, *, offline: bool) -> Release:
     if not offline:
         content = fetch.small(_release_file(archive.url, suite))
         digest = hashlib.sha256(content).hexdigest()
-        write(folder() / digest, content)
-        write(newest, digest.encode())
+        wholefile.write(folder() / digest, content)
+        wholefile.write(newest, digest.encode())
     elif newest.is_file():
         digest = newest.read_text()
         content = (folder() / digest).read_bytes()
@@ -146,19 +145,6 @@ def folder() -> Path:
 def _newest(url: str, suite: str) -> Path:
     """The file that names the digest of the release file that this suite had last."""
     return folder() / f"newest-{hashlib.sha256(json.dumps([url, suite]).encode()).hexdigest()[:24]}"
-
-
-def write(path: Path, content: bytes) -> None:
-    """Whole or not at all, whoever else writes the same at the same time."""
-    path.parent.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as fresh:
-        try:
-            fresh.write(content)
-            fresh.flush()
-            Path(fresh.name).rename(path)
-        except OSError:
-            Path(fresh.name).unlink()
-            raise
 
 
 def _moment(content: bytes, field: str) -> int:

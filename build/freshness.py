@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from build import archive, cache
+from build import cache, wholefile
 from build.errors import MachineError
 
 
@@ -46,7 +46,7 @@ def remember(state: Dated) -> None:
     """Keep the date of a state whose signature holds. Raises MachineError where a newer one was believed before."""
     _require_not_older(state)
     if state.date > newest(state):
-        archive.write(_record(state), json.dumps({"date": state.date, "sha256": state.sha256}).encode())
+        wholefile.write(_record(state), json.dumps({"date": state.date, "sha256": state.sha256}).encode())
 
 
 def newest(state: Dated) -> int:

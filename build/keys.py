@@ -4,11 +4,10 @@ import base64
 import binascii
 import hashlib
 import re
-import tempfile
 from pathlib import Path
 
 import distros
-from build import cache
+from build import cache, wholefile
 from build.errors import CallerError
 
 GIVEN = "given:"
@@ -72,13 +71,8 @@ def signers(status: str) -> set[str]:
 def _keep(binary: bytes) -> Path:
     """Have a key in the cache, whole at once, whoever else keeps the same."""
     kept = _kept(hashlib.sha256(binary).hexdigest())
-    kept.parent.mkdir(exist_ok=True)
-    if not kept.is_file():
-        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as fresh:
-            fresh.write(binary)
-        Path(fresh.name).rename(kept)
     # apt checks signatures as a user of its own, who must be able to read it.
-    kept.chmod(0o644)
+    wholefile.write(kept, binary, wholefile.PUBLIC)
     return kept
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from build import archive
+from build import wholefile
 from build.errors import CallerError
 
 SCHEMA = 1
@@ -111,7 +111,7 @@ class Lock:
         target = file.expanduser().absolute()
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            archive.write(target, self.text().encode())
+            wholefile.write(target, self.text().encode())
             target.chmod(0o644)
         except OSError as refusal:
             raise CallerError(f"the lock {file} cannot be written: {refusal.strerror}", "name another file") from None

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from build import archive, cache, fetch, tools
+from build import archive, cache, fetch, tools, wholefile
 from build.archive import Release
 from build.errors import CallerError, MachineError
 from build.families import apt, family
@@ -113,7 +113,7 @@ def _has(place: str, state: Release) -> bool:
         return False
     if hashlib.sha256(content).hexdigest() != state.sha256:
         return False
-    archive.write(archive.kept(state), content)
+    wholefile.write(archive.kept(state), content)
     return True
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from build import archive, cache, fetch, freshness, signatures
+from build import archive, cache, fetch, freshness, signatures, wholefile
 from build.errors import CallerError, KilnError, MachineError
 from build.families.rpm.trust import pinned
 from build.signatures import Signed
@@ -58,7 +58,7 @@ class Proof:
         allowed = pinned(self.keyring, self.keys, tools)
         content = b"".join(one.content for one in allowed)
         keyring = cache.folder() / "keys" / f"{sha256(content).hexdigest()}.gpg"
-        archive.write(keyring, content)
+        wholefile.write(keyring, content)
         fingerprints = {one.fingerprint for one in allowed}
         signed = self._signed(keyring, fingerprints)
         if digest not in digests(signed.text, self.name):
@@ -128,7 +128,7 @@ def _asked(image: OfferedImage, url: str, *, offline: bool) -> tuple[str, str]:
     places = [one.format(url=url, folder=folder) for one in (image.digests, image.signature) if one]
     kept = [_keep(fetch.small(place)) for place in places]
     listed, signature = kept[0], "".join(kept[1:])
-    archive.write(record, json.dumps([listed, signature]).encode())
+    wholefile.write(record, json.dumps([listed, signature]).encode())
     return listed, signature
 
 
@@ -157,7 +157,7 @@ def _kept(digest: str) -> Path:
 
 def _keep(content: bytes) -> str:
     digest = sha256(content).hexdigest()
-    archive.write(_kept(digest), content)
+    wholefile.write(_kept(digest), content)
     return digest
 
 

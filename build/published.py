@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from build import archive, fetch, gptgrow, keys, signatures
+from build import archive, fetch, gptgrow, keys, signatures, wholefile
 from build.errors import CallerError, KilnError, MachineError
 from build.packed import write_sparsely
 from build.vhd import FIXED, LENGTH, Footer
@@ -64,7 +64,7 @@ class FetchImage:
         if not signature.is_file():
             if work.offline:
                 raise MachineError(f"the cache does not hold {url}.sig", "build once without --offline")
-            archive.write(signature, fetch.small(f"{url}.sig"))
+            wholefile.write(signature, fetch.small(f"{url}.sig"))
         try:
             signatures.detached(file, signature, keyring, published.keys, published.blame)
         except KilnError:

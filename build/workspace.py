@@ -6,14 +6,13 @@ same programs shape the image whatever machine this is. Steps run as root of the
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from build import emulated
+from build import emulated, wholefile
 from build.command import Result, run
 from build.errors import RecipeError
 from build.privileges import can_mount
@@ -232,10 +231,7 @@ def _copy_over(source: Path, target: Path) -> None:
         content = source.read_bytes()
     except OSError:
         return
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as fresh:
-        fresh.write(content)
-    Path(fresh.name).chmod(0o644)
-    Path(fresh.name).rename(target)
+    wholefile.write(target, content, wholefile.PUBLIC)
 
 
 def _make_nodes(dev: Path) -> None:

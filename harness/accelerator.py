@@ -11,9 +11,11 @@ import os
 import struct
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from build import wholefile
 from build.command import find, run
 from harness.processor import X86_64, Processor, find_qemu, is_ours
 
@@ -132,10 +134,5 @@ def _recall(kept: Path, key: str) -> bool | None:
 
 def _remember(kept: Path, key: str, works: bool) -> None:
     """Keep the answer; a cache that cannot be written costs the next run a second, and is no error."""
-    part = kept.with_suffix(f".{os.getpid()}")
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"key": key, "works": works}))
-        part.replace(kept)
-    except OSError:
-        part.unlink(missing_ok=True)
+    with suppress(OSError):
+        wholefile.write(kept, json.dumps({"key": key, "works": works}).encode())

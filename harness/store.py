@@ -1,12 +1,12 @@
 """Reports on disk: report.json for programs, report.html for people, in the folder of their run."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from build import wholefile
 from build.errors import CallerError, MachineError
 from harness.render_html import render
 from harness.report import Event, Report, Status, Verdict
@@ -88,10 +88,7 @@ def _screenshot(report: Report, folder: Path) -> bytes:
 
 
 def _write(file: Path, text: str) -> None:
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(file)
+        wholefile.write(file, text.encode(), wholefile.PUBLIC)
     except OSError as refusal:
-        fresh.unlink(missing_ok=True)
         raise MachineError(f"{file} cannot be written: {refusal.strerror}", "make room, or choose --output") from None

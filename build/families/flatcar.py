@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from build import archive, fetch, ignition, keys, signatures
+from build import archive, fetch, ignition, keys, signatures, wholefile
 from build.errors import CallerError, MachineError, RecipeError
 from build.families.source import Sources
 from build.flatcar import CheckSystem
@@ -50,8 +50,8 @@ def states(recipe: Recipe, sources: Sources, note: Callable[[str], None]) -> tup
         url = _at(image.url.format(version=version), sources.mirror)
         listed = fetch.small(image.digests.format(url=url, version=version))
         digest = sha256(listed).hexdigest()
-        archive.write(archive.folder() / digest, listed)
-        archive.write(kept, json.dumps([version, digest]).encode())
+        wholefile.write(archive.folder() / digest, listed)
+        wholefile.write(kept, json.dumps([version, digest]).encode())
     server, _, file = image.url.partition("/{version}/")
     published = Published(
         *(_at(server, sources.mirror), recipe.release, file, version, digest, 0, image.keyring, image.signed_by),

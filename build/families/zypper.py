@@ -8,7 +8,6 @@ It chooses and fetches from the repositories, and installs from a repository of 
 installation depends on all that there was to choose from, so that a lock, which holds the choice, could not repeat it.
 """
 
-import os
 import shutil
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
-from build import cache, scc
+from build import cache, scc, wholefile
 from build import packages as kept_packages
 from build.command import CommandFailed
 from build.errors import Bug, MachineError
@@ -251,11 +250,7 @@ def _repository(offer: Offer) -> str:
 def _trust_authorities(work: Workspace) -> None:
     """Have zypper trust the authorities that this machine's owner trusts for TLS, as far as there are any."""
     if here := ssl.get_default_verify_paths().cafile:
-        target = work.tools / BUNDLE
-        fresh = target.with_name(f"{target.name}.{os.getpid()}")
-        shutil.copyfile(here, fresh)
-        fresh.chmod(0o644)
-        fresh.rename(target)
+        wholefile.write(work.tools / BUNDLE, Path(here).read_bytes(), wholefile.PUBLIC)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -47,7 +48,7 @@ def main(letter: Mapping[str, Any]) -> int:
     (state,) = archive.releases((TOOLS,), offline=os.environ.get("KILN_TEST_OFFLINE") == "1")
     with cache.faults_explained(), Path(letter["log"]).open("a") as log:
         tree = tools.make(state, flatcar.TOOLS, log, mirror=False, offline=False)
-        work = Workspace(tree, f"flatcar-disk-{os.getpid()}", cache.folder(), log, EPOCH)
+        work = Workspace(tree, f"flatcar-disk-{secrets.token_hex(4)}", cache.folder(), log, EPOCH)
         work.folder.mkdir(parents=True)
         try:
             _make(work, letter.get("version", VERSION), flagged=letter.get("flagged", True))

@@ -6,6 +6,7 @@ tree is in it, shows without them. What is looked at is what one distribution of
 
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -90,7 +91,7 @@ def _tree(recipe: Recipe, choices: Choices, letter: Mapping[str, Any], log: IO[s
     for state in states:
         made_of.verify(state, programs, mirror=True)
     epoch = max(state.date for state in states)
-    name = f"installed-{recipe.name}-{os.getpid()}"
+    name = f"installed-{recipe.name}-{secrets.token_hex(4)}"
     work = Workspace(programs, name, cache.folder(), log, epoch, offline, credentials)
     try:
         step = made_of.packages(recipe, package_names(recipe, choices), states)

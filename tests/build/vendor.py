@@ -4,6 +4,7 @@ Made by user-space tools of a tools tree; LVM by a kernel of the appliance's own
 """
 
 import os
+import secrets
 import struct
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -188,7 +189,7 @@ def main(letter: Mapping[str, Any]) -> int:
         (state,) = archive.releases((TOOLS,), offline=os.environ.get("KILN_TEST_OFFLINE") == "1")
         more = ("xfsprogs", "btrfs-progs")
         tree = tools.make(state, more, log, mirror=False, offline=False)
-        work = Workspace(tree, f"vendor-{letter['vendor']}-{os.getpid()}", cache.folder(), log, 1_700_000_000)
+        work = Workspace(tree, f"vendor-{letter['vendor']}-{secrets.token_hex(4)}", cache.folder(), log, 1_700_000_000)
         try:
             work.folder.mkdir(parents=True)
             made = VENDORS[letter["vendor"]](Bench(work, reader := appliance.make(state, log, offline=False)))

@@ -1,6 +1,7 @@
 """Mirrors that must be refused, derived from a good rpm stand-in by hard links: only what is damaged is new."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -89,7 +90,7 @@ def main(letter: Mapping[str, Any]) -> int:
     file, place = Path(letter["file"]), Path(letter["place"])
     (state,) = archive.releases((TOOLS,), offline=False)
     with Path(os.devnull).open("w") as log:
-        work = base.make(state, log).workspace(f"damage-{os.getpid()}", log)
+        work = base.make(state, log).workspace(f"damage-{secrets.token_hex(4)}", log)
         cache.remove(work.folder)
         work.folder.mkdir(parents=True)
         try:

@@ -6,6 +6,7 @@ All packages lie in the recipe's first repository; the others are there, signed 
 import base64
 import os
 import pickle
+import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,7 +66,7 @@ def fill(recipe: Recipe, words: Flavour, state: Release, folder: Path, log: IO[s
     """Make what is missing of base and pool, and the recipe's own part."""
     ground = base.make(state, log)
     shared = pool.make(ground, log)
-    work = ground.workspace(f"{recipe.name}-{os.getpid()}", log)
+    work = ground.workspace(f"{recipe.name}-{secrets.token_hex(4)}", log)
     cache.remove(work.folder)
     work.folder.mkdir(parents=True)
     work.file("root").mkdir()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from build import archive, entitlement, fetch, scc
+from build import entitlement, fetch, scc, wholefile
 from build.errors import CallerError, MachineError, RecipeError
 from build.families.rpm.metalink import read_metalink
 from build.families.rpm.state import REPOMD, Metadata, date_of, folder
@@ -89,14 +89,14 @@ def _state(repository: Repository, sources: Sources, way: str) -> Metadata:
     url, content, ways = _found(repository, way, context)
     signature = _signature(way if url == repository.url else url, context) if repository.signed_metadata else b""
     told = {"sha256": _keep(content), "url": url, "ways": ways, "signature": _keep(signature)}
-    archive.write(record, json.dumps(told).encode())
+    wholefile.write(record, json.dumps(told).encode())
     return _metadata(repository, told, content)
 
 
 def _keep(content: bytes) -> str:
     """Keep a file by its digest, which it returns."""
     digest = hashlib.sha256(content).hexdigest()
-    archive.write(folder() / digest, content)
+    wholefile.write(folder() / digest, content)
     return digest
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from build import archive, cache, keys
+from build import archive, cache, keys, wholefile
 from build.certificates import Certificate, certificates
 from build.command import CommandFailed, run
 from build.errors import CallerError, KilnError, MachineError, RecipeError
@@ -34,7 +34,7 @@ def _verify_signature(state: Metadata, file: Path, tools: Path, blame: type[Kiln
     allowed = pinned(state.keyring, state.metadata_keys or state.keys, tools)
     keyring = b"".join(one.content for one in allowed)
     file_of_keys = cache.folder() / "keys" / f"{hashlib.sha256(keyring).hexdigest()}.gpg"
-    archive.write(file_of_keys, keyring)
+    wholefile.write(file_of_keys, keyring)
     try:
         told = run("gpgv", "--status-fd", "1", "--keyring", file_of_keys, signature, file).stdout
     except CommandFailed as refusal:

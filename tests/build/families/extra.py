@@ -5,6 +5,7 @@ wrong is a word of the letter; `main` raises what a build's caller is told.
 """
 
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -137,7 +138,7 @@ def _rpm(fault: str, family: str, log: IO[str]) -> Iterator[Ground]:
 def _apt(fault: str, family: str, log: IO[str]) -> Iterator[Ground]:
     (state,) = archive.releases((TOOLS,), offline=False)
     tree = tools.make(state, FAMILIES[family].TOOLS, log, mirror=False, offline=False)
-    work = Workspace(tree, f"extra-{fault}-{os.getpid()}", cache.folder(), log, EPOCH)
+    work = Workspace(tree, f"extra-{fault}-{secrets.token_hex(4)}", cache.folder(), log, EPOCH)
     # No kernel, so no initramfs either.
     recipe = replace(TRIXIE, packages=(), debconf=(), early_files=(), initramfs=Initramfs("none", ""))
     with tempfile.TemporaryDirectory() as name, serve.served(Path(name) / "archive") as place:

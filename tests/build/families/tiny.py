@@ -5,6 +5,7 @@ What may be wrong with a repository is a function of TRIALS here; `main` raises 
 
 import hashlib
 import os
+import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -250,7 +251,7 @@ def bench(name: str, family: str, log: IO[str]) -> Iterator[Bench]:
     """Tools and a key in a folder that goes with the trial."""
     (state,) = archive.releases((TOOLS,), offline=os.environ.get("KILN_TEST_OFFLINE") == "1")
     tree = tools.make(state, FAMILIES[family].TOOLS, log, mirror=False, offline=False)
-    work = Workspace(tree, f"tiny-{family}-{name}-{os.getpid()}", cache.folder(), log, EPOCH)
+    work = Workspace(tree, f"tiny-{family}-{name}-{secrets.token_hex(4)}", cache.folder(), log, EPOCH)
     try:
         work.folder.mkdir(parents=True)
         (work.file("key")).mkdir()
