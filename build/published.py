@@ -18,8 +18,9 @@ class Published:
     """A published image at one moment. `url` is the folder with one for each version, `file` its name there.
 
     `sha256` is the digest of the clear-signed list of digests, which stands for all of it; one of `keys` (fingerprints
-    of primary keys in `keyring`) signs that list and the image. `date` is when the list was signed, in seconds;
-    `mirror` says that the caller named the place, and is to blame for it. `suite` is the channel.
+    of primary keys in `keyring`) signs that list and the image, whose signature is at `signature`, with {url} for its
+    own address. `date` is when the list was signed, in seconds; `mirror` says that the caller named the place, and is
+    to blame for it. `suite` is the channel.
     """
 
     url: str
@@ -30,6 +31,7 @@ class Published:
     date: int
     keyring: str
     keys: tuple[str, ...]
+    signature: str
     mirror: bool = field(default=False, repr=False)
 
     @property
@@ -62,9 +64,10 @@ class FetchImage:
         file = fetch.large([url], digest, offline=work.offline, waiting=work.waiting)
         signature = file.with_name(f"{file.name}.sig")
         if not signature.is_file():
+            place = published.signature.format(url=url, version=published.version)
             if work.offline:
-                raise MachineError(f"the cache does not hold {url}.sig", "build once without --offline")
-            wholefile.write(signature, fetch.small(f"{url}.sig"))
+                raise MachineError(f"the cache does not hold {place}", "build once without --offline")
+            wholefile.write(signature, fetch.small(place))
         try:
             signatures.detached(file, signature, keyring, published.keys, published.blame)
         except KilnError:

@@ -55,6 +55,7 @@ def states(recipe: Recipe, sources: Sources, note: Callable[[str], None]) -> tup
     server, _, file = image.url.partition("/{version}/")
     published = Published(
         *(_at(server, sources.mirror), recipe.release, file, version, digest, 0, image.keyring, image.signed_by),
+        signature=image.signature,
         mirror=sources.mirror is not None,
     )
     return (replace(published, date=_checked(published, BARE)),)

@@ -51,7 +51,7 @@ def _metadata(one: Repository, arch: str, digest: str) -> Metadata:
 def _published(recipe: Recipe, digest: str) -> Published:
     assert recipe.image
     folder, _, file = recipe.image.url.partition("/{version}/")
-    named = recipe.image.keyring, recipe.image.signed_by
+    named = recipe.image.keyring, recipe.image.signed_by, recipe.image.signature
     return Published(folder, recipe.release, file, "1.2.3", digest, EPOCH, *named)
 
 

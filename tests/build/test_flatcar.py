@@ -353,7 +353,8 @@ def test_keeps_the_vendors_own_base_config_under_the_users() -> None:
 
 
 def titles(spec: Spec = Spec(), size: int = 30 << 30) -> list[str]:  # noqa: B008 - a frozen value
-    state = Published("https://example.invalid/amd64-usr", "stable", FILE, VERSION, "a" * 64, 1, "given:b", ("C",))
+    signed = ("given:b", ("C",), "{url}.sig")
+    state = Published("https://example.invalid/amd64-usr", "stable", FILE, VERSION, "a" * 64, 1, *signed)
     chosen = Choices("both", "generalized", "ignition", "", size, spec=spec)
     return [step.describe() for step in plan(RECIPE, chosen, (state,), 1).steps]
 
