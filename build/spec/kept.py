@@ -27,8 +27,11 @@ class KeepRepositories:
                 work.write(f"/etc/apt/sources.list.d/{one.name}.sources", apt_source(one, place))
             else:
                 place = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{one.name}"
-                folder = "/etc/zypp/repos.d" if work.path("/etc/zypp/repos.d").is_dir() else "/etc/yum.repos.d"
-                work.write(f"{folder}/{one.name}.repo", rpm_source(one, place))
+                zypp = work.path("/etc/zypp/repos.d").is_dir()
+                folder = "/etc/zypp/repos.d" if zypp else "/etc/yum.repos.d"
+                # Unlike dnf, zypper asks a repository anew only where its file says so.
+                text = rpm_source(one, place) + ("autorefresh=1\n" if zypp else "")
+                work.write(f"{folder}/{one.name}.repo", text)
             work.write(place, key)
 
 

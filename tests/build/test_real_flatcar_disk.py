@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from build import confined
-from build.errors import MachineError
+from build.errors import CallerError, MachineError
 from build.privileges import entry
 from tests.build.flatcar_disk import LINK, VENDORS, VERSION
 
@@ -53,3 +53,9 @@ def test_makes_the_oem_partition_anew_with_all_that_was_there(tmp_path: Path) ->
 def test_writes_a_config_in_place_of_custom_data_where_it_is_asked_for(tmp_path: Path) -> None:
     files = trial(tmp_path, "oem", user=BASE)["files"]
     assert (files["config.ign"], files["base/base.ign"]) == (BASE, VENDORS["base/base.ign"])
+
+
+def test_refuses_what_does_not_fit_into_the_oem_partition(tmp_path: Path) -> None:
+    with pytest.raises(CallerError, match="takes more than the OEM partition's") as refusal:
+        trial(tmp_path, "oem", too_large=True)
+    assert "Ignition takes URLs" in refusal.value.hint

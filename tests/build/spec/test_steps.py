@@ -126,5 +126,6 @@ def test_keeps_an_rpm_repository_with_its_key(work: Workspace, folder: str) -> N
         "gpgcheck=1",
         "repo_gpgcheck=0",
         "gpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-r",
+        *(["autorefresh=1"] if "zypp" in folder else []),
     ]
     assert work.path("/etc/pki/rpm-gpg/RPM-GPG-KEY-r").read_bytes() == b"k"
