@@ -19,9 +19,9 @@ from harness.play import BOOT_LIMIT
 from harness.sandbox import run_sealed
 from harness.scratch import scratch_folder
 from harness.stage import Order, Stage, profile_of, staged
-from harness.subject import generations, open_subject
+from harness.subject import open_subject
 from harness.terminal import attach, serial_console
-from harness.wishes import MachineWishes, machine_order
+from harness.wishes import MachineWishes, machine_order, machines
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class BootRequest(MachineWishes):
     """An image to boot; with `ssh` the terminal gets a shell as the administrator, not the serial console."""
 
     image: Path = Path()
-    generation: int | None = None
     seed: str = "azure"
     ssh: bool = False
 
@@ -40,9 +39,9 @@ def boot(request: BootRequest) -> int:
     Raises CallerError or MachineError where it cannot be set up.
     """
     subject = open_subject(request.image, Path("output"))
-    generation = generations(subject, request.generation)[-1]
+    machine = machines(subject, request)[-1]
     with scratch_folder() as folder:
-        order = machine_order(subject, generation, request.seed, request)
+        order = machine_order(subject, machine, request.seed, request)
         return run_sealed("harness.boot", {**order, "folder": str(folder), "ssh": request.ssh})
 
 
@@ -52,7 +51,7 @@ def main(told: Mapping[str, Any]) -> int:
     key = load_key(order.ssh_key) if order.ssh_key else make_key()
     progress = Progress()
     with staged(order, profile_of(order), key, folder) as stage:
-        progress.note(f"Generation {order.generation} by {stage.accelerator.name}. Leave with Ctrl-].")
+        progress.note(f"Machine {order.machine.name} by {stage.accelerator.name}. Leave with Ctrl-].")
         try:
             _shell(stage, progress) if told["ssh"] else _console(stage)
         except (Gone, TooLate) as ended:

@@ -38,6 +38,7 @@ QUESTIONS: Mapping[str, str] = {
     "virtualization": "systemd-detect-virt",
     "firmware": "test -d /sys/firmware/efi && echo UEFI || echo BIOS",
     "secure-boot": "od -An -t u1 /sys/firmware/efi/efivars/SecureBoot-* 2>/dev/null",
+    "tpm": "cat /sys/class/tpm/tpm0/tpm_version_major",
     "result": "cat /run/cloud-init/result.json",
     "cloud-id": "cat /run/cloud-init/cloud-id",
     "agent": "systemctl is-active walinuxagent.service waagent.service",
@@ -61,7 +62,7 @@ WAITING = ("state", "cloud-init")
 """The questions that wait until the boot is done, systemd's by its jobs and cloud-init's by its stages."""
 UNCHANGING = (
     *("kernel", "machine-id", "boot-id", "host-keys", "root-device"),
-    *("virtualization", "firmware", "secure-boot", "imds", "ptp"),
+    *("virtualization", "firmware", "secure-boot", "tpm", "imds", "ptp"),
 )
 """The questions whose answers are settled once anybody can log in: they are asked while the boot goes on."""
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from harness.machines import MachineProfile
+
 RAN = "/var/lib/kiln-custom-data-ran"
 CUSTOM_DATA = f"#!/bin/sh\nuname -n >>{RAN}\n".encode()
 """Sent where the caller sends none: a script, whose trace tells how often it was run and under which name."""
@@ -22,5 +24,5 @@ class Expected:
     user_data: bytes
     marks: bool
     disk_size: int
-    generation: int
+    machine: MachineProfile
     seed: str

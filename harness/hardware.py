@@ -1,7 +1,8 @@
 """The machine that a guest finds, as QEMU's arguments: Azure's two generations, as near as QEMU comes.
 
 Pure: a Hardware value in, words out. SMBIOS after host-protocol section 1.1; disks and drives after image-requirements
-1.2 and 1.3: the DVD on IDE for Gen1, on SCSI at LUN 2 for Gen2, the disk on SCSI at LUN 0 for both.
+1.2 and 1.3: the DVD on IDE for Gen1, on SCSI at LUN 2 for Gen2, the disk on SCSI at LUN 0 for both, or on NVMe as
+namespace 1.
 
 What QEMU lacks (VMBus, so storvsc and netvsc) is replaced by virtio, and proves nothing about those drivers.
 A Gen1 disk cannot be on IDE: where SMBIOS says Microsoft and Virtual Machine, Linux leaves IDE disks (not the DVD) to
@@ -30,6 +31,18 @@ SYSTEM = "Hyper-V UEFI Release v4.1"
 with ConditionVirtualization=microsoft (Debian's walinuxagent.service) start. Gen1 says 7.0, by the processor's word."""
 
 
+SECURE = (
+    *("-global", "driver=cfi.pflash01,property=secure,value=on"),
+    # Coming back from sleep would go past the firmware's protection.
+    *("-global", "ICH9-LPC.disable_s3=1"),
+)
+"""What keeps the UEFI variables from being written by the guest: OVMF asks for it where it has Secure Boot."""
+
+
+DISKS = {"SCSI": "scsi-hd,bus=scsi.0,scsi-id=0,lun=0", "NVMe": "nvme-ns,bus=nvme,nsid=1"}
+"""The OS disk by its controller. The optical drive is on SCSI on every Gen2 machine."""
+
+
 @dataclass(frozen=True)
 class DirectKernel:
     """A kernel that QEMU starts itself, past the boot loader."""
@@ -44,6 +57,7 @@ class Hardware:
     """One machine: what is plugged into it, and how it runs. `disk` is a run's own qcow2 overlay.
 
     `variables` is the run's qcow2 copy of the UEFI variables and `ovmf` their firmware: both for Gen2, none for Gen1.
+    `tpm` is the socket of its TPM, if it has one (`harness.tpm`).
     `on_azure` decides the chassis asset tag: without it (a NoCloud run) the guest must not take this for Azure.
     `link` and `descriptors` come from harness.wire; a machine without link has no network card.
     """
@@ -57,6 +71,8 @@ class Hardware:
     processor: Processor = X86_64
     ovmf: Ovmf | None = None
     variables: Path | None = None
+    controller: str = "SCSI"
+    tpm: Path | None = None
     kernel: DirectKernel | None = None
     on_azure: bool = True
     serial_number: str = ""
@@ -100,28 +116,40 @@ def _smbios(hardware: Hardware) -> list[str]:
 def _gen1(hardware: Hardware) -> list[str]:
     return [
         *("-machine", "pc"),
-        *_disk(hardware.disk),
+        *_disk(hardware.disk, hardware.controller),
         *_drive(hardware.dvd, "ide-cd,bus=ide.1"),
     ]
 
 
 def _gen2(hardware: Hardware) -> list[str]:
     assert hardware.ovmf is not None and hardware.variables is not None, "a Gen2 machine has UEFI firmware"
+    trusted = hardware.ovmf.trusted
+    protected = ",smm=on" if trusted else ""
     return [
-        *("-machine", f"{hardware.processor.uefi_machine},pflash0=code,pflash1=variables"),
+        *("-machine", f"{hardware.processor.uefi_machine},pflash0=code,pflash1=variables{protected}"),
+        *(SECURE if trusted else ()),
         *_blockdev("code", "raw", hardware.ovmf.code, read_only=True),
         *_blockdev("variables", "qcow2", hardware.variables),
-        *_disk(hardware.disk),
+        *_tpm(hardware.tpm),
+        *_disk(hardware.disk, hardware.controller),
         *_drive(hardware.dvd, "scsi-cd,bus=scsi.0,scsi-id=0,lun=2"),
     ]
 
 
-def _disk(disk: Path) -> list[str]:
+def _tpm(socket: Path | None) -> list[str]:
+    if socket is None:
+        return []
+    backend = f"socket,id=tpm-line,path={escaped(str(socket))}"
+    return ["-chardev", backend, "-tpmdev", "emulator,id=tpm,chardev=tpm-line", "-device", "tpm-crb,tpmdev=tpm"]
+
+
+def _disk(disk: Path, controller: str) -> list[str]:
+    # Not boot index 0, which QEMU gives to a kernel that it starts itself.
     return [
         *("-device", "virtio-scsi-pci,id=scsi"),
         *_blockdev("disk", "qcow2", disk),
-        # Not boot index 0, which QEMU gives to a kernel that it starts itself.
-        *("-device", "scsi-hd,bus=scsi.0,scsi-id=0,lun=0,id=os-disk,drive=disk,bootindex=1"),
+        *(("-device", "nvme,id=nvme,serial=kiln") if controller == "NVMe" else ()),
+        *("-device", f"{DISKS[controller]},id=os-disk,drive=disk,bootindex=1"),
     ]
 
 

@@ -132,7 +132,7 @@ def _expected(stage: Stage, order: Order, profile: Profile) -> Expected:
         user_data=data.user_data if data else order.user_data,
         marks=not order.own_data,
         disk_size=order.disk_size,
-        generation=order.generation,
+        machine=order.machine,
         seed=order.seed,
     )
 
@@ -185,12 +185,13 @@ def _machine(stage: Stage, order: Order) -> dict[str, str]:
     by_uefi = stage.vm.generation == 2
     loader = "not exercised: QEMU started the kernel" if order.seed == "nocloud" else "exercised"
     return {
+        "profile": order.machine.name,
         "generation": str(stage.vm.generation),
         "processor": stage.machine.hardware.processor.arch,
         "firmware": f"UEFI ({stage.machine.hardware.processor.firmware})" if by_uefi else "BIOS (SeaBIOS)",
-        "controller": "SCSI",
-        "secure_boot": "off",
-        "vtpm": "none",
+        "controller": order.machine.controller,
+        "secure_boot": "on, with Microsoft's keys" if order.machine.secure_boot else "off",
+        "vtpm": "TPM 2.0 (swtpm)" if order.machine.vtpm else "none",
         "boot_loader": loader,
         "accelerator": stage.accelerator.name,
         "link": stage.link.kind,

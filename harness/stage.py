@@ -25,11 +25,13 @@ from harness.guest import Guest, Key
 from harness.hardware import DirectKernel, Hardware
 from harness.inference import infer
 from harness.inspect import gather
+from harness.machines import GEN2, NVME, TRUSTED, MachineProfile, find_machine
 from harness.media import azure_dvd, nocloud_seed
 from harness.processor import X86_64, Processor, processor
 from harness.profile import Profile
 from harness.qemu import CONSOLE, Machine
 from harness.scratch import scratch_folder
+from harness.tpm import virtual_tpm
 from harness.vm import OSProfile, VirtualMachine
 from harness.wire import Link, link
 
@@ -49,7 +51,7 @@ class Order:
     container: Path
     name: str
     admin: str
-    generation: int
+    machine: MachineProfile
     seed: str
     ssh_key: str | None
     custom_data: bytes
@@ -67,7 +69,7 @@ class Order:
             container=Path(told["container"] or told["image"]),
             name=told["name"],
             admin=told["admin"],
-            generation=told["generation"],
+            machine=find_machine(told["machine"]),
             seed=told["seed"],
             ssh_key=told["ssh_key"],
             custom_data=CUSTOM_DATA if custom is None else custom.encode("latin-1"),
@@ -96,7 +98,7 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first") -> V
     """The VM record of an order; `which` tells apart several machines made from one image."""
 
     def identity(part: str) -> uuid.UUID:
-        return uuid.uuid5(NAMESPACE, f"{order.image.name}/{order.generation}/{which}/{part}")
+        return uuid.uuid5(NAMESPACE, f"{order.image.name}/{order.machine.name}/{which}/{part}")
 
     custom, user = order.custom_data, order.user_data
     if profile.provisioner == "ignition" and not order.own_data:
@@ -105,7 +107,7 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first") -> V
     os_profile = OSProfile(order.name, order.admin, (key.public,), "", custom, user)
     return VirtualMachine(
         name=order.name,
-        generation=order.generation,
+        generation=order.machine.generation,
         os_profile=os_profile if profile.kind == "generalized" else None,
         uuid=identity("vm"),
         container_id=identity("container"),
@@ -120,10 +122,10 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first") -> V
 def profile_of(order: Order) -> Profile:
     """What the image is meant to be, by its manifest or its files; on this machine it is of one generation."""
     if order.container.is_dir():
-        return replace(infer(None, None, None, Manifest.load(order.container)), generations=(order.generation,))
+        return replace(infer(None, None, None, Manifest.load(order.container)), generations=(order.machine.generation,))
     with tempfile.TemporaryDirectory(prefix="kiln-") as scratch:
         profile: Profile = gather(order.container, Path(scratch), {}).known["profile"]
-    return replace(profile, generations=(order.generation,))
+    return replace(profile, generations=(order.machine.generation,))
 
 
 @contextmanager
@@ -154,8 +156,9 @@ def staged(
         stack.enter_context(azure_network(made.interface, host, scratch))
         if order.seed == "azure":
             stack.enter_context(serve(services(host), journal))
-        hardware = _hardware(order, profile, vm, accelerator, made, scratch, disk or scratch / "disk.qcow2")
-        journal.add("machine", "switched on", generation=vm.generation, accelerator=accelerator.name)
+        tpm = stack.enter_context(virtual_tpm(scratch / "tpm")) if order.machine.vtpm else None
+        hardware = _hardware(order, profile, vm, accelerator, made, scratch, disk or scratch / "disk.qcow2", tpm)
+        journal.add("machine", "switched on", profile=order.machine.name, accelerator=accelerator.name)
         machine = stack.enter_context(Machine(hardware, folder, lambda name, data: _heard(host, name, data)))
         console = Console(folder / CONSOLE, machine.check_alive)
         guest = Guest(vm.address, order.admin, key)
@@ -165,7 +168,9 @@ def staged(
 
 def check_machine(order: Order, of: Processor) -> None:
     """Raise CallerError where no machine of this processor is as ordered."""
-    if order.generation == 1 and of != X86_64:
+    if of != X86_64 and order.machine not in (GEN2, NVME):
+        if order.machine == TRUSTED:
+            raise CallerError(f"{order.machine.name} cannot be had for {of.arch} here", "say --machine gen2")
         raise CallerError(f"there is no generation 1 for {of.arch}", "Azure boots it by UEFI alone: say --gen 2")
     if of.most_memory_mib and order.memory_mib > of.most_memory_mib:
         raise CallerError(
@@ -182,11 +187,12 @@ def _hardware(
     made: Link,
     scratch: Path,
     disk: Path,
+    tpm: Path | None,
 ) -> Hardware:
     if not disk.exists():
         overlay(open_image(order.image), disk, order.disk_size)
     cpu = processor(profile.arch)
-    ovmf = find_ovmf(processor=cpu) if vm.generation == 2 else None
+    ovmf = find_ovmf(processor=cpu, trusted=order.machine.secure_boot) if vm.generation == 2 else None
     return Hardware(
         vm=vm,
         accelerator=accelerator,
@@ -197,6 +203,8 @@ def _hardware(
         processor=cpu,
         ovmf=ovmf,
         variables=own_variables(ovmf, scratch / "variables.qcow2") if ovmf else None,
+        controller=order.machine.controller,
+        tpm=tpm,
         kernel=_direct_kernel(order, scratch) if order.seed == "nocloud" else None,
         on_azure=order.seed == "azure",
         memory_mib=order.memory_mib,

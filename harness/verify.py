@@ -19,20 +19,19 @@ from harness.sandbox import INTERRUPTED, run_sealed
 from harness.scenario import Scenario, find_scenario
 from harness.scratch import is_used
 from harness.store import PAGE, REPORT, load
-from harness.subject import Subject, digest_of, generations, open_subject
-from harness.wishes import MachineWishes, machine_order
+from harness.subject import Subject, digest_of, open_subject
+from harness.wishes import MachineWishes, machine_order, machines
 
 
 @dataclass(frozen=True)
 class VerifyRequest(MachineWishes):
-    """An image to verify; `generation` None means every one that it claims. `hold` keeps a failed guest running.
+    """An image to verify. `hold` keeps a failed guest running.
 
     `limit` is how long a first boot may take, in seconds, and `link` how the guest is wired (`harness.wire`); without
     them, as long as this machine's accelerator needs, and whatever works here.
     """
 
     image: Path = Path()
-    generation: int | None = None
     scenario: str = "first-boot"
     seed: str = "azure"
     output: Path = Path("output")
@@ -42,13 +41,13 @@ class VerifyRequest(MachineWishes):
 
 
 def verify(request: VerifyRequest, progress: Progress) -> tuple[Report, ...]:
-    """A report for each generation, each also kept in the image's folder.
+    """A report for each machine, each also kept in the image's folder.
 
     Raises CallerError or MachineError where a run cannot even begin; whatever a guest does ends in its report.
     """
     scenario = find_scenario(request.scenario)
     subject = open_subject(request.image, request.output)
-    orders = [machine_order(subject, one, request.seed, request) for one in generations(subject, request.generation)]
+    orders = [machine_order(subject, one, request.seed, request) for one in machines(subject, request)]
     accelerator = choose_accelerator(processor(subject.manifest.arch if subject.manifest else X86_64.arch))
     if accelerator.name == "tcg":
         progress.note(f"guests are emulated, which is slow: {accelerator.why}")
@@ -60,9 +59,9 @@ def verify(request: VerifyRequest, progress: Progress) -> tuple[Report, ...]:
 def _verify(
     subject: Subject, machine: Mapping[str, Any], scenario: Scenario, request: VerifyRequest, progress: Progress
 ) -> Report:
-    folder = subject.runs / run_name(machine["generation"], scenario, request.seed)
+    folder = subject.runs / run_name(machine["machine"], scenario, request.seed)
     _empty(folder)
-    progress.note(f"Generation {machine['generation']}, {scenario.name}: {scenario.text}")
+    progress.note(f"Machine {machine['machine']}, {scenario.name}: {scenario.text}")
     order = {
         **machine,
         "scenario": scenario.name,
@@ -94,6 +93,6 @@ def _empty(folder: Path) -> None:
         ) from None
 
 
-def run_name(generation: int, scenario: Scenario, seed: str) -> str:
+def run_name(machine: str, scenario: Scenario, seed: str) -> str:
     """The name of a run's folder: machine, scenario, and the seed where it is not Azure's."""
-    return f"gen{generation}-{scenario.name}" + ("" if seed == "azure" else f"-{seed}")
+    return f"{machine}-{scenario.name}" + ("" if seed == "azure" else f"-{seed}")

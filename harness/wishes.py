@@ -7,7 +7,8 @@ from typing import Any
 
 from build.errors import CallerError
 from harness.guest import load_key
-from harness.subject import Subject
+from harness.machines import MachineProfile, find_machine, plain
+from harness.subject import Subject, generations
 
 DEFAULT_NAME = "kiln-vm"
 DEFAULT_ADMIN = "azureuser"
@@ -24,7 +25,11 @@ ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 @dataclass(frozen=True)
 class MachineWishes:
-    """What the caller wants of the machine; None is Kiln's own choice. Sizes in bytes, paths of files."""
+    """What the caller wants of the machine; None is Kiln's own choice. Sizes in bytes, paths of files.
+
+    `machine` is one of `harness.machines`; `generation` alone means that generation's plain one, neither of them every
+    generation that the image claims.
+    """
 
     name: str | None = None
     admin: str | None = None
@@ -33,9 +38,20 @@ class MachineWishes:
     user_data: Path | None = None
     memory: int | None = None
     disk_size: int | None = None
+    machine: str | None = None
+    generation: int | None = None
 
 
-def machine_order(subject: Subject, generation: int, seed: str, wishes: MachineWishes) -> dict[str, Any]:
+def machines(subject: Subject, wishes: MachineWishes) -> tuple[MachineProfile, ...]:
+    """The machines to boot the image on. Raises CallerError where the image does not claim what is wished."""
+    named = find_machine(wishes.machine) if wishes.machine else None
+    if named and wishes.generation not in (None, named.generation):
+        raise CallerError(f"{named.name} is of generation {named.generation}", "say --machine or --gen, not both")
+    found = generations(subject, named.generation if named else wishes.generation)
+    return (named,) if named else tuple(map(plain, found))
+
+
+def machine_order(subject: Subject, machine: MachineProfile, seed: str, wishes: MachineWishes) -> dict[str, Any]:
     """What the sealed side must know of the machine, as JSON holds it.
 
     Raises CallerError where a file cannot be read, a wish cannot be fulfilled, or the image needs what was not given.
@@ -43,6 +59,10 @@ def machine_order(subject: Subject, generation: int, seed: str, wishes: MachineW
     specialized = subject.manifest is not None and subject.manifest.kind == "specialized"
     _check_seed(subject, specialized, seed, wishes)
     _check_names(wishes)
+    if machine.secure_boot and seed == "nocloud":
+        raise CallerError(
+            "NoCloud has QEMU start the kernel itself, which Secure Boot refuses", f"leave out --machine {machine.name}"
+        )
     memory = wishes.memory or DEFAULT_MEMORY
     if memory < LEAST_MEMORY:
         raise CallerError(f"{memory} bytes of memory are too few", f"give at least {LEAST_MEMORY // MIB}M")
@@ -51,7 +71,7 @@ def machine_order(subject: Subject, generation: int, seed: str, wishes: MachineW
         "container": str(subject.folder) if subject.manifest else "",
         "name": wishes.name or DEFAULT_NAME,
         "admin": wishes.admin or (subject.manifest.admin if specialized and subject.manifest else DEFAULT_ADMIN),
-        "generation": generation,
+        "machine": machine.name,
         "seed": seed,
         "ssh_key": _read_key(wishes.ssh_key),
         "custom_data": _read_data("custom data", wishes.custom_data),

@@ -13,6 +13,7 @@ PACKAGES = ("distros", "build", "harness", "publish", "factory")
 KNOWN_TO_HARNESS = {
     *("build", "build.manifest", "build.vhd", "build.gpt", "build.digest"),
     *("build.command", "build.confined", "build.diskfile", "build.errors", "build.progress"),
+    "build.wholefile",
 }
 SHARED = {
     # Tasks are declared in one place and run from another.

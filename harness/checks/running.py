@@ -31,9 +31,27 @@ def the_kernel_meets_no_fault(console: str) -> Complaints:
 @check("run.firmware", source="image-requirements 1.2, 1.3", repair="Write the boot loader of this generation")
 def it_booted_by_the_firmware_of_its_generation(guest: GuestFacts, expected: Expected) -> Complaints:
     """Gen1 machines start by BIOS, Gen2 machines by UEFI."""
-    wanted = "UEFI" if expected.generation == 2 else "BIOS"
+    wanted = "UEFI" if expected.machine.generation == 2 else "BIOS"
     if guest["firmware"] != wanted:
         yield f"the guest was started by {guest['firmware'] or 'nobody knows what'}, not by {wanted}"
+
+
+@check("run.secure-boot", source="image-requirements 2.12", repair="Boot by the distribution's signed shim and GRUB")
+def secure_boot_and_the_tpm_are_as_the_machine_has_them(guest: GuestFacts, expected: Expected) -> Complaints:
+    """With Trusted Launch Azure starts signed code alone, and measures it into a virtual TPM."""
+    on = guest["secure-boot"].split()[-1:] == ["1"]  # an EFI variable: four bytes of attributes, then its value
+    if on != expected.machine.secure_boot:
+        yield f"Secure Boot is {'on' if on else 'off'} by the guest's own words"
+    if expected.machine.vtpm and guest["tpm"] != "2":
+        yield "the guest sees no TPM 2.0"
+
+
+@check("run.disk-controller", source="image-requirements 2.13", repair="Put nvme into the initramfs")
+def the_system_lies_on_the_controller_of_the_machine(guest: GuestFacts, expected: Expected) -> Complaints:
+    """Azure's newer sizes have their disks on NVMe, older ones on SCSI."""
+    on_nvme = any(line.startswith("/dev/nvme") for line in guest.lines("partitions"))
+    if on_nvme != (expected.machine.controller == "NVMe"):
+        yield f"the guest's partitions are {', '.join(guest.lines('partitions'))}: not on {expected.machine.controller}"
 
 
 @check("run.systemd", source=CATALOGUE, repair="See the unit's log in the evidence")

@@ -9,6 +9,7 @@ from typing import Any
 from harness.azure.host import AzureHost
 from harness.evidence import GuestFacts
 from harness.expected import CUSTOM_DATA, RAN, USER_DATA, Expected
+from harness.machines import GEN2
 from harness.profile import Profile
 from harness.vm import OSProfile, VirtualMachine
 from tests.harness.azure.machines import GENERALIZED, SPECIALIZED
@@ -18,7 +19,7 @@ OS_PROFILE = OSProfile(NAME, ADMIN, ("ssh-ed25519 AAAA kiln",), "", CUSTOM_DATA,
 VM = replace(GENERALIZED, name=NAME, os_profile=OS_PROFILE)
 CLOUD_INIT = Profile((2,), "generalized", "cloud-init", "debian")
 SPECIALIZED_PROFILE = replace(CLOUD_INIT, kind="specialized")
-EXPECTED = Expected(NAME, ADMIN, VM.address, CUSTOM_DATA, USER_DATA, True, 34 << 30, 2, "azure")
+EXPECTED = Expected(NAME, ADMIN, VM.address, CUSTOM_DATA, USER_DATA, True, 34 << 30, GEN2, "azure")
 ANSWERS = {
     "state": "running",
     "cloud-init": "status: done\nboot_status_code: enabled-by-generator\ndetail:\nDataSourceAzure [seed=/dev/sr0]",

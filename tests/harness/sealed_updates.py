@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.deadline import Deadline
 from harness.guest import make_key
+from harness.machines import GEN1, GEN2
 from harness.play import BOOT_LIMIT, first_boot
 from harness.stage import Order, profile_of, staged
 
@@ -17,8 +18,8 @@ def main(request: Mapping[str, Any]) -> int:
     folder, key = Path(request["folder"]), make_key()
     order = Order.of(request)
     told: dict[str, Any] = {"boots": []}
-    for number, generation in enumerate((2, 1, 2)):
-        here = replace(order, generation=generation)
+    for number, machine in enumerate((GEN2, GEN1, GEN2)):
+        here = replace(order, machine=machine)
         with staged(here, profile_of(here), key, folder / f"boot-{number}", disk=folder / "disk.qcow2") as stage:
             boot = first_boot(stage, profile_of(here), True)
             told["boots"].append([boot.ending, boot.facts["firmware"] if boot.facts else ""])

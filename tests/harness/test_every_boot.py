@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.machines import GEN2
 from harness.sandbox import run_sealed
 from harness.subject import open_subject
 from harness.wishes import MachineWishes, machine_order
@@ -66,7 +67,7 @@ def test_guests_that_never_answer_end_in_a_verdict(
 
 @pytest.mark.parametrize("name", RELEASES)
 def test_the_images_own_tools_renew_what_both_firmwares_boot(image: ImageMaker, room: Path, name: str) -> None:
-    order = machine_order(open_subject(image(name), room), 2, "azure", MachineWishes())
+    order = machine_order(open_subject(image(name), room), GEN2, "azure", MachineWishes())
     assert run_sealed("tests.harness.sealed_updates", {**order, "folder": str(room)}) == 0
     told = json.loads((room / "facts.json").read_text())
     assert told["update"][0] == 0, told["update"][1]

@@ -77,3 +77,18 @@ def test_copies_the_variables_as_qcow2(tmp_path: Path) -> None:
     copy = own_variables(describe(tmp_path, "one"), tmp_path / "vars.qcow2")
     told = subprocess.run(["qemu-img", "info", "-f", "qcow2", copy], check=True, capture_output=True, text=True)
     assert "4 KiB (4096 bytes)" in told.stdout
+
+
+def test_tells_firmware_with_secure_boot_from_the_plain_one(tmp_path: Path) -> None:
+    describe(tmp_path, "10-able", features=["secure-boot", "requires-smm"])
+    keys = describe(tmp_path, "20-keys", features=["secure-boot", "requires-smm", "enrolled-keys", "acpi-s3"])
+    describe(tmp_path, "30-plain")
+    assert find_ovmf([tmp_path], trusted=True) == Ovmf(keys.code, keys.variables, trusted=True)
+
+
+def test_names_the_package_where_no_firmware_has_secure_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firmware, "KNOWN_TRUSTED", {})
+    describe(tmp_path, "30-plain")
+    with pytest.raises(firmware.MachineError, match="with Secure Boot") as refused:
+        find_ovmf([tmp_path], trusted=True)
+    assert "ovmf" in refused.value.hint

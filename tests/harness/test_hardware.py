@@ -126,3 +126,21 @@ def test_starts_a_kernel_past_the_boot_loader() -> None:
 
 def test_takes_further_arguments_last() -> None:
     assert arguments(replace(GEN1, extra=("-snapshot",)))[-1] == "-snapshot"
+
+
+def test_hangs_the_disk_on_nvme_where_the_machine_has_it_there() -> None:
+    devices = words(replace(GEN2, controller="NVMe"), "-device")
+    assert "nvme,id=nvme,serial=kiln" in devices
+    assert "nvme-ns,bus=nvme,nsid=1,id=os-disk,drive=disk,bootindex=1" in devices
+    assert not any(device.startswith("scsi-hd") for device in devices)
+    assert any(device.startswith("scsi-cd,bus=scsi.0") for device in devices)
+
+
+def test_keeps_the_guest_from_writing_secure_boots_keys() -> None:
+    assert GEN2.ovmf
+    trusted = replace(GEN2, ovmf=replace(GEN2.ovmf, trusted=True), tpm=Path("/run/a,b"))
+    assert words(trusted, "-machine") == ["q35,pflash0=code,pflash1=variables,smm=on"]
+    assert "driver=cfi.pflash01,property=secure,value=on" in words(trusted, "-global")
+    assert "socket,id=tpm-line,path=/run/a,,b" in words(trusted, "-chardev")
+    assert "tpm-crb,tpmdev=tpm" in words(trusted, "-device")
+    assert not {"-tpmdev", "-global"} & set(arguments(GEN2))

@@ -11,6 +11,7 @@ import pytest
 from harness.checks import all_checks
 from harness.checks.check import judge
 from harness.inspect import FACTS
+from harness.machines import GEN2, NVME, TRUSTED, MachineProfile
 from harness.report import Status
 from tests.harness.guests import ANSWERS, CLOUD_INIT, EXPECTED, facts, guest, host, specialized_facts
 
@@ -26,6 +27,11 @@ CHRONY = {
     "failed": "chrony.service loaded failed failed chrony, an NTP client/server",
     "failed_log": "Fatal error : Could not open /dev/ptp_hyperv : No such file or directory",
 }
+
+
+def on(machine: MachineProfile, **answers: str) -> Mapping[str, Any]:
+    """The facts of a guest on this machine."""
+    return facts(expected=replace(EXPECTED, machine=machine), guest=guest(**answers))
 
 
 def complaints(known: Mapping[str, Any]) -> dict[str, str]:
@@ -45,6 +51,8 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         facts(hostnames=("localhost", "kiln-vm")),
         facts(host=host("Stranger", "Ready", "NotReady", "Ready")),
         facts(earlier=guest()),
+        on(TRUSTED, secure_boot="6 0 0 0 1", tpm="2"),
+        on(NVME, partitions="/dev/nvme0n1p1 1"),
         facts(profile=WAAGENT, guest=guest(provisioned="/var/lib/waagent/provisioned", cloud_init="", ran="")),
         facts(profile=NONE, host=host("Ready", ejected=False), guest=guest(cloud_init="", agent="", ran="")),
         facts(**NOCLOUD, guest=guest(result=NOCLOUD_RESULT, imds="", custom_data="", disc_name="")),
@@ -64,6 +72,11 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
         ("run.console", facts(console="[ 3.1] BUG: unable to handle page fault"), "BUG: unable to handle page fault"),
         ("run.firmware", facts(guest=guest(firmware="BIOS")), "was started by BIOS, not by UEFI"),
         ("run.firmware", facts(guest=guest(firmware="")), "was started by nobody knows what, not by UEFI"),
+        ("run.secure-boot", facts(guest=guest(secure_boot="6 0 0 0 1")), "Secure Boot is on by the guest's own"),
+        ("run.secure-boot", on(TRUSTED, secure_boot="6 0 0 0 0", tpm="2"), "Secure Boot is off by the"),
+        ("run.secure-boot", on(TRUSTED, secure_boot="6 0 0 0 1"), "the guest sees no TPM 2.0"),
+        ("run.disk-controller", on(NVME, partitions="/dev/sda1 1"), "partitions are /dev/sda1 1: not on NVMe"),
+        ("run.disk-controller", on(GEN2, partitions="/dev/nvme0n1p1 1"), "not on SCSI"),
         (
             "run.systemd",
             facts(guest=guest(state="degraded", failed="ssh.service loaded failed", failed_log="no keys")),

@@ -9,6 +9,7 @@ import pytest
 from build.errors import CallerError
 from harness.expected import CUSTOM_DATA, USER_DATA
 from harness.guest import make_key
+from harness.machines import GEN1, GEN2, MachineProfile
 from harness.play import Boot
 from harness.run import Outcome, _files, _judged, _notes
 from harness.stage import Order, make_vm, profile_of
@@ -19,8 +20,8 @@ from tests.harness.guests import CLOUD_INIT, SPECIALIZED_PROFILE, facts, guest
 from tests.harness.test_verify import SUBJECT
 
 
-def order(seed: str = "azure", generation: int = 2, **wishes: Any) -> Order:
-    return Order.of(machine_order(SUBJECT, generation, seed, MachineWishes(**wishes)))
+def order(seed: str = "azure", machine: MachineProfile = GEN2, **wishes: Any) -> Order:
+    return Order.of(machine_order(SUBJECT, machine, seed, MachineWishes(**wishes)))
 
 
 def outcome(*boots: Boot, **changes: Any) -> Outcome:
@@ -43,7 +44,7 @@ def test_two_machines_of_one_image_are_two_to_azure() -> None:
 
 def test_a_machine_is_what_was_ordered() -> None:
     key = make_key()
-    vm = make_vm(order(generation=1), CLOUD_INIT, key)
+    vm = make_vm(order(machine=GEN1), CLOUD_INIT, key)
     assert (vm.name, vm.generation, vm.os_disk_gib) == ("kiln-vm", 1, 34)
     assert vm.vm_id == swapped(vm.uuid)
     assert vm.os_profile is not None and vm.os_profile.public_keys == (key.public,)

@@ -9,11 +9,12 @@ from build.diskfile import DiskFile
 from build.errors import CallerError, MachineError
 from build.progress import Progress
 from harness.guest import make_key
+from harness.machines import GEN1, GEN2, TRUSTED
 from harness.scenario import SCENARIOS
 from harness.scratch import scratch_folder
 from harness.subject import Subject
 from harness.verify import VerifyRequest, run_name, verify
-from harness.wishes import GROWTH, MachineWishes, machine_order
+from harness.wishes import GROWTH, MachineWishes, machine_order, machines
 from tests.build.test_manifest import MANIFEST
 from tests.harness.test_subject import disk
 
@@ -23,15 +24,52 @@ SPECIALIZED = replace(SUBJECT, manifest=replace(MANIFEST, kind="specialized", ho
 
 
 @pytest.mark.parametrize(
-    ("generation", "scenario", "seed", "name"),
-    [(1, 0, "azure", "gen1-first-boot"), (2, 1, "azure", "gen2-reboot"), (2, 0, "nocloud", "gen2-first-boot-nocloud")],
+    ("machine", "scenario", "seed", "name"),
+    [
+        ("gen1", 0, "azure", "gen1-first-boot"),
+        ("gen2-nvme", 1, "azure", "gen2-nvme-reboot"),
+        ("gen2", 0, "nocloud", "gen2-first-boot-nocloud"),
+    ],
 )
-def test_names_a_run_by_what_was_done(generation: int, scenario: int, seed: str, name: str) -> None:
-    assert run_name(generation, SCENARIOS[scenario], seed) == name
+def test_names_a_run_by_what_was_done(machine: str, scenario: int, seed: str, name: str) -> None:
+    assert run_name(machine, SCENARIOS[scenario], seed) == name
+
+
+@pytest.mark.parametrize(
+    ("wishes", "names"),
+    [
+        (MachineWishes(), ["gen1", "gen2"]),
+        (MachineWishes(generation=2), ["gen2"]),
+        (MachineWishes(machine="gen2-nvme"), ["gen2-nvme"]),
+        (MachineWishes(machine="gen2-trusted", generation=2), ["gen2-trusted"]),
+    ],
+)
+def test_boots_on_the_machines_that_are_wished(wishes: MachineWishes, names: list[str]) -> None:
+    assert [one.name for one in machines(SUBJECT, wishes)] == names
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        (MachineWishes(machine="gen3"), "there is no machine 'gen3'"),
+        (MachineWishes(machine="gen2-nvme", generation=1), "gen2-nvme is of generation 2"),
+        (MachineWishes(machine="gen2-trusted"), "is not made for generation 2"),
+    ],
+)
+def test_refuses_machines_that_do_not_fit(wishes: MachineWishes, message: str) -> None:
+    assert SUBJECT.manifest
+    of_bios = replace(SUBJECT, manifest=replace(SUBJECT.manifest, generations=(1,)))
+    with pytest.raises(CallerError, match=message):
+        machines(of_bios, wishes)
+
+
+def test_starts_no_kernel_past_secure_boot() -> None:
+    with pytest.raises(CallerError, match="which Secure Boot refuses"):
+        machine_order(SUBJECT, TRUSTED, "nocloud", MachineWishes())
 
 
 def test_orders_a_machine_of_its_own_choice() -> None:
-    order = machine_order(SUBJECT, 2, "azure", MachineWishes())
+    order = machine_order(SUBJECT, GEN2, "azure", MachineWishes())
     assert (order["name"], order["admin"], order["memory_mib"]) == ("kiln-vm", "azureuser", 1536)
     assert order["disk_size"] == 30 * GIB + GROWTH
     assert (order["image"], order["container"]) == (str(Path("image/disk.vhd").absolute()), "image")
@@ -41,7 +79,7 @@ def test_orders_what_the_caller_wishes(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.write_bytes(bytes(range(256)))
     wishes = MachineWishes("web", "me", None, data, data, 2 * GIB, 64 * GIB)
-    order = machine_order(replace(SUBJECT, manifest=None), 1, "azure", wishes)
+    order = machine_order(replace(SUBJECT, manifest=None), GEN1, "azure", wishes)
     assert (order["name"], order["admin"], order["memory_mib"], order["disk_size"]) == ("web", "me", 2048, 64 * GIB)
     assert order["custom_data"].encode("latin-1") == bytes(range(256))
     assert order["container"] == ""
@@ -50,7 +88,7 @@ def test_orders_what_the_caller_wishes(tmp_path: Path) -> None:
 def test_knows_the_administrator_of_a_specialized_image(tmp_path: Path) -> None:
     key = make_key()
     (tmp_path / "key").write_text(key.private)
-    order = machine_order(SPECIALIZED, 2, "azure", MachineWishes(ssh_key=tmp_path / "key"))
+    order = machine_order(SPECIALIZED, GEN2, "azure", MachineWishes(ssh_key=tmp_path / "key"))
     assert (order["admin"], order["ssh_key"]) == ("boss", key.private)
 
 
@@ -75,14 +113,14 @@ def test_knows_the_administrator_of_a_specialized_image(tmp_path: Path) -> None:
 )
 def test_refuses_what_cannot_be(subject: Subject, seed: str, wishes: MachineWishes, message: str) -> None:
     with pytest.raises(CallerError, match=message):
-        machine_order(subject, 2, seed, wishes)
+        machine_order(subject, GEN2, seed, wishes)
 
 
 @pytest.mark.parametrize("what", ["custom_data", "user_data"])
 def test_refuses_more_data_than_azure_takes(what: str, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(bytes((64 << 10) + 1))
     with pytest.raises(CallerError, match="is larger than the 65535 bytes that Azure takes"):
-        machine_order(SUBJECT, 2, "azure", replace(MachineWishes(), **{what: tmp_path / "data"}))  # type: ignore[arg-type]
+        machine_order(SUBJECT, GEN2, "azure", replace(MachineWishes(), **{what: tmp_path / "data"}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_wants_the_ports_driver_built_in(profile: Profile, driver: str) -> None:
 
 
 def order(**changes: object) -> Order:
-    told = {"image": "/image", "container": "", "name": "vm", "admin": "me", "generation": 2, "seed": "azure"}
+    told = {"image": "/image", "container": "", "name": "vm", "admin": "me", "machine": "gen2", "seed": "azure"}
     rest = {"ssh_key": None, "custom_data": None, "user_data": None, "memory_mib": 1536, "disk_size": 1 << 30}
     return Order.of({**told, **rest, **changes})
 
@@ -59,7 +59,12 @@ def test_takes_an_order_that_its_board_can_fill() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"), [({"generation": 1}, "no generation 1"), ({"memory_mib": 4096}, "at most 2048 MiB")]
+    ("changes", "reason"),
+    [
+        ({"machine": "gen1"}, "no generation 1"),
+        ({"machine": "gen2-trusted"}, "cannot be had"),
+        ({"memory_mib": 4096}, "at most 2048 MiB"),
+    ],
 )
 def test_refuses_what_no_machine_of_aarch64_has(changes: dict[str, object], reason: str) -> None:
     with pytest.raises(CallerError, match=reason):
