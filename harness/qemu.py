@@ -5,6 +5,7 @@ tells while it looks for something to boot) and qemu.log (QEMU's own complaints)
 """
 
 import contextlib
+import itertools
 import socket
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ from harness.monitor import Monitor
 from harness.processor import find_qemu
 
 CONSOLE, FIRMWARE, COMPLAINTS = "console.log", "firmware.log", "qemu.log"
+_numbers = itertools.count()
 KILLED_AFTER = 10.0
 """Seconds that QEMU gets to end when asked."""
 
@@ -28,14 +30,20 @@ class Machine:
     """A machine that runs from entering the context until the guest switches it off, or the context is left.
 
     `on_event(name, data)` gets every QMP event in order, in a thread of its own; also without one they are heard.
+    `prepare(machine)` is called once QEMU is there, before the machine starts.
     """
 
     def __init__(
-        self, hardware: Hardware, folder: Path, on_event: Callable[[str, Mapping[str, Any]], None] | None = None
+        self,
+        hardware: Hardware,
+        folder: Path,
+        on_event: Callable[[str, Mapping[str, Any]], None] | None = None,
+        prepare: Callable[["Machine"], None] | None = None,
     ) -> None:
         self.hardware = hardware
         self.folder = folder
         self._tell = on_event
+        self._prepare = prepare
         self._reason = ""
         self.panicked = False
         self._cleanup = contextlib.ExitStack()
@@ -64,14 +72,17 @@ class Machine:
             stack.callback(self._end)
             try:
                 self._monitor = Monitor(ours, self._heard)
-                stack.callback(self._monitor.close)
-                self._monitor.execute("cont")
             except Gone as gone:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(KILLED_AFTER)
-                raise MachineError(
-                    f"QEMU did not start: {self._complaint() or gone}", f"see {complaints.name}"
-                ) from None
+                raise self._unstarted(gone) from None
+            stack.callback(self._monitor.close)
+            try:
+                if self._prepare:
+                    self._prepare(self)
+                self._monitor.execute("cont")
+            except Gone as gone:
+                raise self._unstarted(gone) from None
             self._cleanup = stack.pop_all()
         return self
 
@@ -104,6 +115,10 @@ class Machine:
         """Wait until it is switched off, and return how. Raises TooLate."""
         return deadline.until("the machine to switch off", lambda: self.end or None, every=0.1)
 
+    def command(self, name: str, **arguments: Any) -> Any:
+        """A QMP command's return value; in names of arguments _ stands for -. Raises Gone."""
+        return self._monitor.execute(name, **arguments)
+
     def powerdown(self) -> None:
         """Press the power button; the guest decides what follows. Raises Gone."""
         self._monitor.execute("system_powerdown")
@@ -114,8 +129,17 @@ class Machine:
 
     def remove_dvd(self) -> None:
         """Take the medium out of the drive, as Azure does once a guest is provisioned. Raises Gone."""
+        self.insert_dvd(None)
+
+    def insert_dvd(self, path: Path | None) -> None:
+        """Put another medium into the drive, or none: the guest notices that it was changed. Raises Gone."""
         self._monitor.execute("blockdev-open-tray", id="dvd", force=True)
         self._monitor.execute("blockdev-remove-medium", id="dvd")
+        if path:
+            node = f"medium-{next(_numbers)}"
+            file = {"driver": "file", "filename": str(path)}
+            self._monitor.execute("blockdev-add", driver="raw", node_name=node, read_only=True, file=file)
+            self._monitor.execute("blockdev-insert-medium", id="dvd", node_name=node)
         self._monitor.execute("blockdev-close-tray", id="dvd")
 
     def screenshot(self, path: Path) -> Path:
@@ -139,6 +163,9 @@ class Machine:
         self.panicked |= name == "GUEST_PANICKED"
         if self._tell:
             self._tell(name, data)
+
+    def _unstarted(self, gone: Gone) -> MachineError:
+        return MachineError(f"QEMU did not start: {self._complaint() or gone}", f"see {self.folder / COMPLAINTS}")
 
     def _complaint(self) -> str:
         """The last lines of what QEMU itself wrote."""
