@@ -49,7 +49,9 @@ BUILD: Options = {
 """What decides an image, for `build` and `plan`."""
 GUEST: Options = {
     "machine": Option("gen1, gen2, gen2-nvme, or gen2-trusted (Secure Boot, TPM); --gen N is the plain one"),
-    "seed": Option("where the machine's settings come from: azure or nocloud", "azure"),
+    "seed": Option(
+        "where the machine's settings come from: azure or nocloud (default: what the scenario wants, or azure)"
+    ),
     "name": Option("the machine's name"),
     "admin": Option("the administrator's name"),
     "ssh_key": Option("a file with the administrator's private key (default: a new one for each run)"),
@@ -114,7 +116,7 @@ def guest_options(image: str, gen: str, options: Mapping[str, str]) -> dict[str,
         "image": image_path(image),
         "generation": int(one_of("gen", gen, ("1", "2"))) if gen else None,
         "machine": options["machine"] or None,
-        "seed": one_of("seed", options["seed"], ("azure", "nocloud")),
+        "seed": one_of("seed", options["seed"], ("azure", "nocloud")) if options["seed"] else None,
         **{name: options[name] or None for name in ("name", "admin")},
         **{name: path_or_none(options[name]) for name in ("ssh_key", "custom_data", "user_data")},
         **{name: size_or_none(options[name]) for name in ("memory", "disk_size")},

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,7 +121,7 @@ def inspect(c: Context, image: str, json: bool = False) -> int:
     GUEST,
     image=IMAGE,
     gen="1 or 2 (default: every generation that the image claims; needed where it claims none)",
-    scenario="what is played: first-boot or reboot",
+    scenario="what is played: names as `scenarios` lists them, with commas between them, or all that apply",
     output="where a foreign file's reports go, below the file's stem",
     hold="keep a guest that failed running for a look, until Ctrl-C",
     json=JSON,
@@ -142,13 +143,26 @@ def verify(
     from harness.verify import verify as judge
 
     request = VerifyRequest(scenario=scenario, hold=hold, output=Path(output), **machine)
-    reports = judge(request, Progress())
+    found = judge(request, Progress())
     if json:
-        say_json({"passed": all(one.passed for one in reports), "reports": [one.as_dict() for one in reports]})
+        refused = [asdict(one) for one in found.refused]
+        say_json({"passed": found.passed, "reports": [one.as_dict() for one in found.reports], "refused": refused})
     else:
-        for one in reports:
+        for one in found.reports:
             print_report(one)
-    return 0 if all(one.passed for one in reports) else 1
+    return 0 if found.passed else 1
+
+
+@command(json=JSON)
+def scenarios(c: Context, json: bool = False) -> None:
+    """List what can be played with an image, what is expected of it, and which images it is for."""
+    from harness.scenario import SCENARIOS
+
+    if json:
+        say_json({"scenarios": [one.as_dict() for one in SCENARIOS]})
+    else:
+        for one in SCENARIOS:
+            print(one.text)
 
 
 @command(GUEST, image=IMAGE, gen="1 or 2 (default: 2 where the image claims it)", ssh="open a shell in the guest")

@@ -29,7 +29,7 @@ class BootRequest(MachineWishes):
     """An image to boot; with `ssh` the terminal gets a shell as the administrator, not the serial console."""
 
     image: Path = Path()
-    seed: str = "azure"
+    seed: str | None = None
     ssh: bool = False
 
 
@@ -41,7 +41,7 @@ def boot(request: BootRequest) -> int:
     subject = open_subject(request.image, Path("output"))
     machine = machines(subject, request)[-1]
     with scratch_folder() as folder:
-        order = machine_order(subject, machine, request.seed, request)
+        order = machine_order(subject, machine, request.seed or "azure", request)
         return run_sealed("harness.boot", {**order, "folder": str(folder), "ssh": request.ssh})
 
 

@@ -33,6 +33,7 @@ QUESTIONS: Mapping[str, str] = {
     "host-keys": "cat /etc/ssh/ssh_host_*_key.pub",
     "root-bytes": "findmnt -nbo SIZE /",
     "disk-bytes": "lsblk -bndo SIZE $(lsblk -npso NAME $(findmnt -no SOURCE /) | grep -o '/dev/.*' | tail -n 1)",
+    "disks": "lsblk -bnPo NAME,TYPE,SIZE,FSTYPE,MOUNTPOINT,PKNAME",
     "root-device": "findmnt -no SOURCE /",
     "partitions": "lsblk -bnlpo TYPE,NAME,SIZE | sed -n 's/^part  *//p'",
     "virtualization": "systemd-detect-virt",

@@ -14,6 +14,8 @@ USER_DATA = b"user data of the pretend host\n"
 class Expected:
     """Name, administrator and data as Azure passed them; `marks` tells whether the custom data leaves its mark.
 
+    `name` is what the machine must be called now, `given` what the metadata service tells and `on_disc` what the
+    provisioning disc told: the same unless it was renamed since.
     `disk_size` is in bytes; `seed` is "azure" or "nocloud". A foreign specialized image has no name that we know.
     """
 
@@ -26,3 +28,5 @@ class Expected:
     disk_size: int
     machine: MachineProfile
     seed: str
+    given: str = ""
+    on_disc: str = ""

@@ -10,8 +10,9 @@ Hyper-V's paravirtual driver (drivers/ata/ata_piix.c, prefer_ms_hyperv). As on A
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from harness.accelerator import Accelerator
@@ -60,6 +61,8 @@ class Hardware:
     `tpm` is the socket of its TPM, if it has one (`harness.tpm`).
     `on_azure` decides the chassis asset tag: without it (a NoCloud run) the guest must not take this for Azure.
     `link` and `descriptors` come from harness.wire; a machine without link has no network card.
+    `clock` is what its real-time clock shows when it is switched on, in UTC (None: the time that it is), and
+    `data_disks` are further qcow2 files, on a controller of their own from LUN 0 on.
     """
 
     vm: VirtualMachine
@@ -78,6 +81,8 @@ class Hardware:
     serial_number: str = ""
     memory_mib: int = 1536
     processors: int = 2
+    clock: datetime | None = None
+    data_disks: tuple[Path, ...] = ()
     extra: tuple[str, ...] = ()
 
 
@@ -88,13 +93,18 @@ def arguments(hardware: Hardware) -> list[str]:
         *("-name", f"kiln-gen{hardware.vm.generation}", "-uuid", str(hardware.vm.uuid)),
         *hardware.accelerator.arguments,
         *("-smp", str(hardware.processors), "-m", f"{hardware.memory_mib}M{hardware.processor.memory}"),
-        *("-rtc", "base=utc", "-device", "virtio-rng-pci", "-action", "panic=none"),
+        *("-rtc", _clock(hardware.clock), "-device", "virtio-rng-pci", "-action", "panic=none"),
         *_smbios(hardware),
         *(_gen1(hardware) if hardware.vm.generation == 1 else _gen2(hardware)),
+        *_data_disks(hardware.data_disks),
         *_network(hardware),
         *_direct_kernel(hardware.kernel),
         *hardware.extra,
     ]
+
+
+def _clock(shown: datetime | None) -> str:
+    return f"base={shown:%Y-%m-%dT%H:%M:%S}" if shown else "base=utc"
 
 
 def _smbios(hardware: Hardware) -> list[str]:
@@ -151,6 +161,15 @@ def _disk(disk: Path, controller: str) -> list[str]:
         *(("-device", "nvme,id=nvme,serial=kiln") if controller == "NVMe" else ()),
         *("-device", f"{DISKS[controller]},id=os-disk,drive=disk,bootindex=1"),
     ]
+
+
+def _data_disks(disks: tuple[Path, ...]) -> Iterator[str]:
+    """Azure has data disks on a controller beside the system disk's, the first at LUN 0."""
+    if disks:
+        yield from ("-device", "virtio-scsi-pci,id=data")
+    for lun, disk in enumerate(disks):
+        yield from _blockdev(f"data{lun}", "qcow2", disk)
+        yield from ("-device", f"scsi-hd,bus=data.0,scsi-id=0,lun={lun},id=data-disk-{lun},drive=data{lun}")
 
 
 def _drive(dvd: Path | None, device: str) -> list[str]:

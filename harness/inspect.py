@@ -26,6 +26,7 @@ from harness.diskfacts import DiskFacts, read_disk
 from harness.etc import read_accounts, read_fstab, read_packages, read_settings
 from harness.ext import ExtTree
 from harness.fat import FatTree
+from harness.filerefusal import inspected
 from harness.filesystem import FileSystem
 from harness.flatcar import UNREAD, is_flatcar
 from harness.grub import read_menu
@@ -86,6 +87,7 @@ def inspect(
         started=started,
         seconds=round(time.monotonic() - begun, 3),
         notes=profile.inferred + tuple(sorted(set(facts.lacks.values()))),
+        azure=inspected(verdicts) if "vhd" in facts.known else None,
     )
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
+from build.errors import Bug
 from harness.console import last_sign_of_life, trouble
 from harness.console import stage as reached
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import GuestFacts, ask
 from harness.profile import Profile
 from harness.qemu import FIRMWARE
+from harness.scenario import CHOSEN, RENAMED, Deed
 from harness.stage import Stage
 
 BOOT_LIMIT = 120.0
@@ -30,6 +32,8 @@ BURST = 1.0
 until the machine obeys."""
 SILENCE_LIMIT = 60.0
 """Seconds that a command in the guest may be silent."""
+OFF_LIMIT = 30.0
+"""Seconds that a guest has to switch itself off once its power button was pressed."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,36 @@ def first_boot(stage: Stage, profile: Profile, reports: bool, limit: float | Non
         return _log_in(stage, deadline)
     except (TooLate, Gone) as ended:
         return Boot(None, _ending(stage, ended))
+
+
+def act(stage: Stage, deed: Deed) -> Boot:
+    """Do something to the running guest, and gather its facts after the boot that follows."""
+    try:
+        if deed is Deed.RENAME:
+            _rename(stage, RENAMED)
+        elif deed is Deed.CHOOSE:
+            stage.guest.run(f"hostnamectl set-hostname {CHOSEN}", sudo=True, fresh=True)
+            stage.host.journal.add("guest", "named by its administrator", name=CHOSEN)
+    except (TooLate, Gone) as ended:
+        return Boot(None, _ending(stage, ended))
+    return reboot(stage)
+
+
+def _rename(stage: Stage, name: str) -> None:
+    """Let the metadata service tell another name from now on; the disc is gone by then, and keeps the old one."""
+    if stage.host.vm.os_profile is None:
+        raise Bug("a machine without a profile cannot be renamed")
+    stage.host.vm = replace(stage.host.vm, os_profile=replace(stage.host.vm.os_profile, computer_name=name))
+    stage.host.journal.add("machine", "renamed in the metadata service", name=name)
+
+
+def switch_off(stage: Stage) -> None:
+    """Press the power button; a guest that does not obey is switched off all the same, as Azure does."""
+    stage.guest.close()
+    with suppress(Gone, TooLate):
+        stage.machine.powerdown()
+        stage.machine.wait(Deadline.after(OFF_LIMIT * stage.accelerator.factor))
+    stage.host.journal.add("machine", "switched off", obeyed=not stage.machine.alive)
 
 
 def reboot(stage: Stage) -> Boot:

@@ -21,8 +21,12 @@ def print_report(report: Report, console: Console, everything: bool = False, fol
     console.print(f"[bold]{escape(report.image)}[/]: {escape(headline(report))}", highlight=False)
     if machine := machine_facts(report):
         console.print(Text(f"  {machine}", style="dim"))
+    if azure := report.azure:
+        console.print(Text(f"  Azure would answer: {azure.outcome}. {azure.evidence} ({azure.source})"))
     for note in report.notes:
         console.print(Text(f"  {note}", style="dim"))
+    if wrong := [one for one in report.names if not one.right]:
+        console.print(Text(f"  other names: {'; '.join(f'{one.where} {one.boot}: {one.name}' for one in wrong)}"))
     failed = [verdict for verdict in report.verdicts if verdict.status is Status.FAILED]
     for verdict in sorted(failed, key=lambda one: (one.severity != "required", one.id)):
         _finding(verdict, console)

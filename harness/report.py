@@ -48,11 +48,36 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What Azure would have answered to the deployment: an error code, or "Succeeded", "VM stuck" or "not asked".
+
+    `evidence` is the line by which it was decided, `text` what it means for whoever deploys, and `source` the document
+    that says so, or the word inferred.
+    """
+
+    outcome: str
+    text: str = ""
+    evidence: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class NameSeen:
+    """The machine's name at one place: `boot` says after which boot, `right` whether it is what it had to be."""
+
+    boot: str
+    where: str
+    name: str
+    right: bool
+
+
+@dataclass(frozen=True)
 class Report:
     """What one run of one scenario found about the image with this content digest.
 
     `machine` says what booted: generation, firmware, controller, accelerator and whatever else bounds what was proven.
-    `files` maps what lies beside the report (console, journal, screenshot) to its name.
+    `files` maps what lies beside the report (console, journal, screenshot) to its name. `azure` is None where no
+    deployment was played, `faults` names what the host did wrong on purpose.
     """
 
     image: str
@@ -67,7 +92,10 @@ class Report:
     notes: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     console_tail: str = ""
-    schema: int = 1
+    azure: Answer | None = None
+    names: tuple[NameSeen, ...] = ()
+    faults: tuple[str, ...] = ()
+    schema: int = 2
 
     @property
     def passed(self) -> bool:

@@ -1,22 +1,212 @@
-"""Scenarios: what is done with a guest before it is judged. Each is a value."""
+"""Scenarios: what is done with an image before it is judged. Each is a value; `harness.performance` plays it.
+
+A scenario is a row of stints: each is one time that a machine is switched on, and what is done to it until it is
+switched off. Stints name their VM, their container and their disk, so that the same machine on another host, another
+machine on the same disk, and two machines of one image are said in the same words.
+"""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from build.errors import CallerError
+from harness.profile import CLOUD_INIT, GENERALIZED, SPECIALIZED, Profile, When
+
+GIB = 1 << 30
+DAY = 86400
+SEEDS = ("azure", "nocloud")
+RENAMED = "kiln-renamed"
+"""The name that Azure gives a machine anew."""
+CHOSEN = "kiln-chosen"
+"""The name that a machine's administrator gives it."""
+
+
+class Deed(StrEnum):
+    """What is done to a running machine; each ends in a boot that is judged."""
+
+    REBOOT = "the guest restarts itself"
+    RENAME = f"the metadata service tells the name {RENAMED}, then the guest restarts itself"
+    CHOOSE = f"`hostnamectl set-hostname {CHOSEN}` in the guest, then it restarts itself"
+
+
+@dataclass(frozen=True)
+class Act:
+    """A deed, and how the verdicts on the boot that follows are called: `label` stands before ids, `words` before
+    titles."""
+
+    label: str
+    words: str
+    deed: Deed
+
+
+REBOOT = Act("reboot", "after a reboot", Deed.REBOOT)
+
+
+@dataclass(frozen=True)
+class Stint:
+    """One time that a machine is switched on.
+
+    `vm`, `container` and `disk` are names within the scenario: a VM has its id and its addresses, a container is the
+    place on Azure's hosts, and a disk is made from the image where it is named first. `grown` is by how many bytes the
+    disk is larger than in the stint before, `clock` by how many seconds the machine's clock is wrong, and `data_disks`
+    are the sizes in bytes of empty disks beside the first. A stint `fresh` is a first boot, of a machine that Azure has
+    just made from the image: the disc is in its drive. One `attached` was made around a disk that was there: Azure
+    gives it neither name nor administrator, and does not wait for its report.
+    """
+
+    label: str = ""
+    words: str = ""
+    vm: str = "first"
+    container: str = "first"
+    disk: str = "first"
+    grown: int = 0
+    clock: int = 0
+    data_disks: tuple[int, ...] = ()
+    acts: tuple[Act, ...] = ()
+    fresh: bool = True
+    attached: bool = False
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether it is another machine of the same image, with a disk of its own."""
+        return self.disk != "first"
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`reboots` the guest is rebooted so often after its first boot, and judged after each."""
+    """What is played. `expects` says what a sound guest does; `when` which images it is for, and `seeds` from what the
+    machine may be provisioned, the usual one first. `faults` are what the host does wrong on purpose."""
 
     name: str
-    text: str
-    reboots: int = 0
+    title: str
+    expects: str
+    stints: tuple[Stint, ...] = (Stint(),)
+    when: When | None = None
+    seeds: tuple[str, ...] = ("azure",)
+    faults: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """The scenario for a person to read: three short lines."""
+        whose = self.when.text if self.when else "every image"
+        return f"{self.name}: {self.title}\n    a sound guest: {self.expects}\n    for {whose}"
+
+    def as_dict(self) -> dict[str, object]:
+        """The scenario as `scenarios --json` lists it."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "expects": self.expects,
+            "machines": len({stint.vm for stint in self.stints}),
+            "boots": sum(1 + len(stint.acts) for stint in self.stints),
+            "for": self.when.text if self.when else "every image",
+            "seeds": list(self.seeds),
+            "faults": list(self.faults),
+        }
+
+
+REDEPLOYED = Stint("redeployed", "on its new host", container="second", fresh=False)
+RECREATED = Stint("recreated", "as a new machine", vm="second", container="second", fresh=False, attached=True)
+GROWN = Stint("grown", "on its larger disk", grown=8 * GIB, fresh=False)
+TWIN = Stint("twin", "on a second machine", vm="second", container="second", disk="second")
 
 SCENARIOS = (
-    Scenario("first-boot", "a machine is made from the image and switched on"),
-    Scenario("reboot", "the same, then it is rebooted: name, users and keys must stay as they are", reboots=1),
+    Scenario(
+        "first-boot",
+        "a machine is made from the image and switched on",
+        "it reports ready, lets its administrator in, and has the name, the keys and the data that it was given",
+        seeds=SEEDS,
+    ),
+    Scenario(
+        "reboot",
+        "the same, then it is rebooted",
+        "name, users, keys and ids stay as they are, and nothing is provisioned again",
+        (Stint(acts=(REBOOT,)),),
+        seeds=SEEDS,
+    ),
+    Scenario(
+        "rename",
+        "the metadata service tells another name, then the administrator chooses a third",
+        "cloud-init takes the new name at the next boot, other provisioners leave it; the administrator's stays",
+        (
+            Stint(
+                acts=(
+                    Act("renamed", "after a new name in the metadata service", Deed.RENAME),
+                    Act("chosen", "after its administrator named it", Deed.CHOOSE),
+                )
+            ),
+        ),
+        GENERALIZED,
+    ),
+    Scenario(
+        "redeploy",
+        "the machine is switched off and comes up on another host: same VM id and disk, new container",
+        "it comes up as the machine that it was, and provisions nothing again",
+        (Stint(), REDEPLOYED),
+    ),
+    Scenario(
+        "recreate",
+        "the machine is deleted, and a new one is made with its disk: new VM id and new addresses",
+        "the new machine lets its administrator in; cloud-init takes it for a new instance",
+        (Stint(), RECREATED),
+        GENERALIZED,
+    ),
+    Scenario(
+        "twins",
+        "two machines of one image, with names, administrators and keys of their own",
+        "each has its own name and administrator; machine id, host keys and DHCP identity differ",
+        (Stint(), TWIN),
+        GENERALIZED,
+        SEEDS,
+    ),
+    Scenario(
+        "specialized-twins",
+        "two machines of one specialized image",
+        "machine id, host keys and DHCP identity differ; what they share is listed, and the name that both claim",
+        (Stint(), TWIN),
+        SPECIALIZED,
+    ),
+    Scenario(
+        "no-imds",
+        "the metadata service is not there",
+        "the machine is provisioned from the disc alone; whether it still reports ready depends on its provisioner",
+        when=GENERALIZED,
+        faults=("imds-refused",),
+    ),
+    Scenario(
+        "nocloud",
+        "the same image without Azure: cloud-init's NoCloud disc, no metadata service, no wireserver",
+        "cloud-init provisions it from the disc: name, administrator, key and data",
+        when=GENERALIZED & CLOUD_INIT,
+        seeds=("nocloud",),
+    ),
+    Scenario(
+        "grow",
+        "the machine is switched off, its disk is enlarged, and it is switched on again",
+        "the root file system fills the larger disk",
+        (Stint(), GROWN),
+        seeds=SEEDS,
+    ),
+    Scenario(
+        "clock-past",
+        "the machine's clock is ten years behind",
+        "it comes up and is provisioned as ever",
+        (Stint(clock=-3650 * DAY),),
+        seeds=SEEDS,
+    ),
+    Scenario(
+        "clock-future",
+        "the machine's clock is ten years ahead",
+        "it comes up and is provisioned as ever",
+        (Stint(clock=3650 * DAY),),
+        seeds=SEEDS,
+    ),
+    Scenario(
+        "data-disks",
+        "the machine has two empty data disks, one larger than its own",
+        "it boots from its own disk, and leaves the others empty",
+        (Stint(data_disks=(4 * GIB, 64 * GIB), acts=(REBOOT,)),),
+        seeds=SEEDS,
+    ),
 )
 
 
@@ -26,3 +216,22 @@ def find_scenario(name: str) -> Scenario:
         if scenario.name == name:
             return scenario
     raise CallerError(f"there is no scenario {name!r}", f"there is: {', '.join(one.name for one in SCENARIOS)}")
+
+
+def find_scenarios(names: str) -> tuple[Scenario, ...]:
+    """The scenarios of names with commas between them, each once, or of the word all. Raises CallerError."""
+    words = [word.strip() for word in names.split(",")]
+    if words == ["all"]:
+        return SCENARIOS
+    return tuple(dict.fromkeys(find_scenario(word) for word in words))
+
+
+def refusal(scenario: Scenario, profile: Profile, seed: str | None) -> str:
+    """Why a scenario does not apply to an image, "" where it does. `seed` None is whatever the scenario wants."""
+    if scenario.when and not scenario.when.holds(profile):
+        return f"the scenario {scenario.name} is for {scenario.when.text}, and this is {profile.text}"
+    if seed and seed not in scenario.seeds:
+        return f"the scenario {scenario.name} is played with the seed {' or '.join(scenario.seeds)}, not with {seed}"
+    if profile.kind == "specialized" and (seed or scenario.seeds[0]) == "nocloud":
+        return "nothing provisions a specialized image: it takes no seed"
+    return ""

@@ -5,9 +5,11 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from build.command import run
 from build.diskfile import open_image, overlay
 from build.errors import CallerError
 from build.manifest import Manifest
@@ -30,6 +32,7 @@ from harness.media import azure_dvd, nocloud_seed
 from harness.processor import X86_64, Processor, processor
 from harness.profile import Profile
 from harness.qemu import CONSOLE, Machine
+from harness.scenario import Stint
 from harness.scratch import scratch_folder
 from harness.tpm import virtual_tpm
 from harness.vm import OSProfile, VirtualMachine
@@ -37,6 +40,7 @@ from harness.wire import Link, link
 
 NAMESPACE = uuid.UUID("5f0a1d0e-6c1b-5f0e-9a53-6b696c6e0002")
 JOURNAL = "journal.jsonl"
+FIRST_BOOT = Stint()
 NOCLOUD_ARGUMENTS = "ds=nocloud ci.ds=NoCloud"
 """What undoes an image's pin to Azure: cloud-init 22.4 needs the second, too."""
 LARGEST_FILE = 1 << 30
@@ -94,12 +98,13 @@ class Stage:
     folder: Path
 
 
-def make_vm(order: Order, profile: Profile, key: Key, which: str = "first") -> VirtualMachine:
-    """The VM record of an order; `which` tells apart several machines made from one image."""
+def make_vm(order: Order, profile: Profile, key: Key, which: str = "first", container: str = "first") -> VirtualMachine:
+    """The VM record of an order; `which` tells apart several machines made from one image, `container` its places."""
 
-    def identity(part: str) -> uuid.UUID:
-        return uuid.uuid5(NAMESPACE, f"{order.image.name}/{order.machine.name}/{which}/{part}")
+    def identity(part: str, of: str = which) -> uuid.UUID:
+        return uuid.uuid5(NAMESPACE, f"{order.image.name}/{order.machine.name}/{of}/{part}")
 
+    place = 4 if which == "first" else 5
     custom, user = order.custom_data, order.user_data
     if profile.provisioner == "ignition" and not order.own_data:
         # Ignition takes user data for its config where there is some, and custom data only where there is none.
@@ -110,10 +115,11 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first") -> V
         generation=order.machine.generation,
         os_profile=os_profile if profile.kind == "generalized" else None,
         uuid=identity("vm"),
-        container_id=identity("container"),
+        container_id=identity("container", container),
         deployment_id=identity("deployment"),
-        subscription_id=identity("subscription"),
-        mac="60:45:bd:00:00:04" if which == "first" else "60:45:bd:00:00:05",
+        subscription_id=identity("subscription", "first"),
+        mac=f"60:45:bd:00:00:{place:02x}",
+        address=f"10.0.0.{place}",
         vm_size=processor(profile.arch).vm_size,
         os_disk_gib=order.disk_size >> 30,
     )
@@ -134,20 +140,21 @@ def staged(
     profile: Profile,
     key: Key,
     folder: Path,
-    which: str = "first",
     wire: str | None = None,
     disk: Path | None = None,
+    stint: Stint = FIRST_BOOT,
 ) -> Iterator[Stage]:
     """A machine, switched on before its host; both are gone when the block is left, and the image is as it was.
 
     The folder gets the console's log and the journal. What the guest writes to its disk goes with the machine, unless
-    `disk` is the overlay to write it to: one that is there already, from an earlier machine, is used on.
+    `disk` is the overlay to write it to: one that is there already, from an earlier machine, is used on. `stint` says
+    which VM it is, in which container, and with what clock and disks.
     Raises MachineError or CallerError where it cannot be set up.
     """
     folder.mkdir(parents=True, exist_ok=True)
     check_machine(order, processor(profile.arch))
     accelerator = choose_accelerator(processor(profile.arch))
-    vm = make_vm(order, profile, key, which)
+    vm = make_vm(order, profile, key, stint.vm, stint.container)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder(folder))
         journal = stack.enter_context(Journal(folder / JOURNAL))
@@ -157,7 +164,7 @@ def staged(
         if order.seed == "azure":
             stack.enter_context(serve(services(host), journal))
         tpm = stack.enter_context(virtual_tpm(scratch / "tpm")) if order.machine.vtpm else None
-        hardware = _hardware(order, profile, vm, accelerator, made, scratch, disk or scratch / "disk.qcow2", tpm)
+        hardware = _hardware(order, profile, vm, accelerator, made, scratch, disk or scratch / "disk.qcow2", tpm, stint)
         journal.add("machine", "switched on", profile=order.machine.name, accelerator=accelerator.name)
         machine = stack.enter_context(Machine(hardware, folder, lambda name, data: _heard(host, name, data)))
         console = Console(folder / CONSOLE, machine.check_alive)
@@ -188,6 +195,7 @@ def _hardware(
     scratch: Path,
     disk: Path,
     tpm: Path | None,
+    stint: Stint,
 ) -> Hardware:
     if not disk.exists():
         overlay(open_image(order.image), disk, order.disk_size)
@@ -199,7 +207,7 @@ def _hardware(
         disk=disk,
         link=made.arguments,
         descriptors=made.descriptors,
-        dvd=_medium(order, vm, scratch),
+        dvd=_medium(order, vm, scratch) if stint.fresh else None,
         processor=cpu,
         ovmf=ovmf,
         variables=own_variables(ovmf, scratch / "variables.qcow2") if ovmf else None,
@@ -208,7 +216,17 @@ def _hardware(
         kernel=_direct_kernel(order, scratch) if order.seed == "nocloud" else None,
         on_azure=order.seed == "azure",
         memory_mib=order.memory_mib,
+        clock=datetime.now(UTC) + timedelta(seconds=stint.clock) if stint.clock else None,
+        data_disks=tuple(_data_disks(stint.data_disks, scratch)),
     )
+
+
+def _data_disks(sizes: tuple[int, ...], scratch: Path) -> Iterator[Path]:
+    """Empty disks of these sizes in bytes."""
+    for number, size in enumerate(sizes):
+        path = scratch / f"data{number}.qcow2"
+        run("qemu-img", "create", "-q", "-f", "qcow2", path, str(size))
+        yield path
 
 
 def _medium(order: Order, vm: VirtualMachine, scratch: Path) -> Path | None:

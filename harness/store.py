@@ -9,11 +9,11 @@ from typing import Any
 from build import wholefile
 from build.errors import CallerError, MachineError
 from harness.render_html import render
-from harness.report import Event, Report, Status, Verdict
+from harness.report import Answer, Event, NameSeen, Report, Status, Verdict
 
 REPORT = "report.json"
 PAGE = "report.html"
-SCHEMA = 1
+SCHEMA = 2
 LARGEST_SCREENSHOT = 4 << 20
 AGAIN = "verify the image again"
 
@@ -59,12 +59,19 @@ def _report(data: Mapping[str, Any]) -> Report:
             "verdicts": tuple(_verdict(one) for one in told["verdicts"]),
             "events": tuple(Event(float(one["at"]), str(one["source"]), str(one["text"])) for one in told["events"]),
             "notes": tuple(str(note) for note in told["notes"]),
+            "faults": tuple(str(name) for name in told["faults"]),
+            "azure": Answer(**_names(told["azure"])) if told["azure"] is not None else None,
+            "names": tuple(_name_seen(one) for one in told["names"]),
         }
     )
     written = json.loads(json.dumps(report.as_dict()))
     if unlike := sorted(name for name in {*written, *data} if written.get(name) != data.get(name)):
         raise ValueError(f"{', '.join(unlike)} cannot be so")
     return report
+
+
+def _name_seen(told: Mapping[str, Any]) -> NameSeen:
+    return NameSeen(str(told["boot"]), str(told["where"]), str(told["name"]), bool(told["right"]))
 
 
 def _names(told: Mapping[str, Any]) -> dict[str, str]:

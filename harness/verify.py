@@ -8,16 +8,18 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from build.errors import Bug, MachineError
+from build.errors import Bug, CallerError, MachineError
 from build.progress import Progress
 from harness.accelerator import choose_accelerator
+from harness.machines import MachineProfile
 from harness.processor import X86_64, processor
 from harness.report import Report
 from harness.sandbox import INTERRUPTED, run_sealed
-from harness.scenario import Scenario, find_scenario
+from harness.scenario import Scenario, find_scenarios, refusal
 from harness.scratch import is_used
+from harness.stage import Order, profile_of
 from harness.store import PAGE, REPORT, load
 from harness.subject import Subject, digest_of, open_subject
 from harness.wishes import MachineWishes, machine_order, machines
@@ -27,44 +29,103 @@ from harness.wishes import MachineWishes, machine_order, machines
 class VerifyRequest(MachineWishes):
     """An image to verify. `hold` keeps a failed guest running.
 
+    `scenario` is the names of scenarios with commas between them, or all: those that apply. `seed` None is the one that
+    a scenario wants.
+
     `limit` is how long a first boot may take, in seconds, and `link` how the guest is wired (`harness.wire`); without
     them, as long as this machine's accelerator needs, and whatever works here.
     """
 
     image: Path = Path()
     scenario: str = "first-boot"
-    seed: str = "azure"
+    seed: str | None = None
     output: Path = Path("output")
     hold: bool = False
     link: str | None = None
     limit: float | None = None
 
 
-def verify(request: VerifyRequest, progress: Progress) -> tuple[Report, ...]:
-    """A report for each machine, each also kept in the image's folder.
+@dataclass(frozen=True)
+class Refused:
+    """A scenario that does not apply to an image, and why: it was not played, and proves nothing."""
 
-    Raises CallerError or MachineError where a run cannot even begin; whatever a guest does ends in its report.
+    scenario: str
+    machine: str
+    reason: str
+
+
+class Verified(NamedTuple):
+    """What was found, a report for each generation and scenario, and what was not played."""
+
+    reports: tuple[Report, ...]
+    refused: tuple[Refused, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether anything was played, and all of it passed."""
+        return bool(self.reports) and all(report.passed for report in self.reports)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One scenario on one machine, as the sealed side gets it."""
+
+    scenario: Scenario
+    machine: Mapping[str, Any]
+
+
+def verify(request: VerifyRequest, progress: Progress) -> Verified:
+    """Play every scenario that was asked for on each generation; each report is also kept in the image's folder.
+
+    Raises CallerError or MachineError where a run cannot even begin, CallerError also where a scenario that was asked
+    for by its name does not apply; whatever a guest does ends in its report.
     """
-    scenario = find_scenario(request.scenario)
     subject = open_subject(request.image, request.output)
-    orders = [machine_order(subject, one, request.seed, request) for one in machines(subject, request)]
+    runs, refused = _planned(subject, request)
     accelerator = choose_accelerator(processor(subject.manifest.arch if subject.manifest else X86_64.arch))
     if accelerator.name == "tcg":
         progress.note(f"guests are emulated, which is slow: {accelerator.why}")
+    for one in refused:
+        progress.note(f"Machine {one.machine}, not played: {one.reason}")
     with progress.step("Reading the image's content"):
         digest = digest_of(subject.disk, subject.runs)
-    return tuple(_verify(subject, {**order, "digest": digest}, scenario, request, progress) for order in orders)
+    return Verified(tuple(_verify(subject, one, digest, request, progress) for one in runs), refused)
 
 
-def _verify(
-    subject: Subject, machine: Mapping[str, Any], scenario: Scenario, request: VerifyRequest, progress: Progress
-) -> Report:
-    folder = subject.runs / run_name(machine["machine"], scenario, request.seed)
+def _planned(subject: Subject, request: VerifyRequest) -> tuple[list[Run], tuple[Refused, ...]]:
+    """What to play, and what does not apply."""
+    runs, refused = [], []
+    for machine in machines(subject, request):
+        for scenario in find_scenarios(request.scenario):
+            seed = request.seed or scenario.seeds[0]
+            if (reason := _refusal(subject, scenario, machine, request)) and request.scenario == "all":
+                refused.append(Refused(scenario.name, machine.name, reason))
+            elif reason:
+                raise CallerError(
+                    reason, "`./kiln scenarios` says what each is for; `--scenario all` plays what applies"
+                )
+            else:
+                runs.append(Run(scenario, machine_order(subject, machine, seed, request)))
+    return runs, tuple(refused)
+
+
+def _refusal(subject: Subject, scenario: Scenario, machine: MachineProfile, request: VerifyRequest) -> str:
+    if not scenario.when and request.seed in (None, *scenario.seeds):
+        return ""  # applies to every image: no need to look into it
+    if machine.secure_boot and (request.seed or scenario.seeds[0]) == "nocloud":
+        return "NoCloud has QEMU start the kernel itself, which Secure Boot refuses"
+    order = machine_order(subject, machine, "azure", request)
+    return refusal(scenario, profile_of(Order.of(order)), request.seed)
+
+
+def _verify(subject: Subject, one: Run, digest: str, request: VerifyRequest, progress: Progress) -> Report:
+    folder = subject.runs / run_name(one.machine["machine"], one.scenario, one.machine["seed"])
     _empty(folder)
-    progress.note(f"Machine {machine['machine']}, {scenario.name}: {scenario.text}")
+    progress.note(f"Machine {one.machine['machine']}, {one.scenario.name}: {one.scenario.title}")
     order = {
-        **machine,
-        "scenario": scenario.name,
+        **one.machine,
+        "digest": digest,
+        "scenario": one.scenario.name,
         "folder": str(folder),
         "hold": request.hold,
         "link": request.link,
@@ -94,5 +155,5 @@ def _empty(folder: Path) -> None:
 
 
 def run_name(machine: str, scenario: Scenario, seed: str) -> str:
-    """The name of a run's folder: machine, scenario, and the seed where it is not Azure's."""
-    return f"{machine}-{scenario.name}" + ("" if seed == "azure" else f"-{seed}")
+    """The name of a run's folder: machine, scenario, and the seed where it is not the usual one."""
+    return f"{machine}-{scenario.name}" + ("" if seed == scenario.seeds[0] else f"-{seed}")

@@ -8,6 +8,7 @@ from typing import Any
 from build.errors import CallerError
 from harness.guest import load_key
 from harness.machines import MachineProfile, find_machine, plain
+from harness.scenario import SEEDS
 from harness.subject import Subject, generations
 
 DEFAULT_NAME = "kiln-vm"
@@ -18,7 +19,6 @@ GROWTH = 4 << 30
 """How much larger than the image a machine's disk is, so that growth shows."""
 LARGEST_DATA = 65535
 """Bytes of custom data and of user data that Azure takes."""
-SEEDS = ("azure", "nocloud")
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-TASKS = ("build", "verify", "boot", "inspect", "distros", "plan", "doctor", "clean", "spec", "standin", "lint", "test")
+TASKS = {
+    *("build", "verify", "boot", "inspect", "distros", "plan", "scenarios", "doctor", "clean", "spec"),
+    *("standin", "lint", "test"),
+}
 
 
 def kiln(*words: str, cwd: Path = PROJECT) -> "subprocess.CompletedProcess[str]":
@@ -20,7 +23,7 @@ def kiln(*words: str, cwd: Path = PROJECT) -> "subprocess.CompletedProcess[str]"
 def test_lists_every_task() -> None:
     done = kiln("--list")
     assert done.returncode == 0
-    assert set(re.findall(r"^  ([a-z]+) ", done.stdout, re.MULTILINE)) == set(TASKS)
+    assert set(re.findall(r"^  ([a-z]+) ", done.stdout, re.MULTILINE)) == TASKS
 
 
 def test_plain_invoke_lists_the_same() -> None:

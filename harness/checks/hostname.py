@@ -33,9 +33,12 @@ def _differs(what: str, found: str, expected: Expected) -> Complaints:
 @check("hostname.given", source=CONTRACT, repair="Is the guest's copy of an older machine?", when=GENERALIZED)
 def metadata_service_and_disc_give_the_name(guest: GuestFacts, expected: Expected, host: AzureHost) -> Complaints:
     """These two are where a provisioner learns the name; the disc's copy in the guest must be this machine's."""
-    yield from _differs("the name from the metadata service", imds_name(guest), expected)
+    sources = [("metadata service", imds_name(guest), expected.given)]
     if guest["disc-name"]:
-        yield from _differs("the name from the provisioning disc", guest["disc-name"], expected)
+        sources.append(("provisioning disc", guest["disc-name"], expected.on_disc))
+    for source, found, given in sources:
+        if given and found != given:
+            yield f"the name from the {source} is {found!r}, and Azure gave {given!r}"
 
 
 @check("hostname.kernel", source=CONTRACT, repair=PROVISIONER)
@@ -81,6 +84,35 @@ def the_last_dhcp_request_carries_the_name(
         yield "no DHCP client of the guest ever sent a name"
     else:
         yield from _differs("the last name sent by DHCP", hostnames[-1], expected)
+
+
+@check(
+    "hostname.stale-first",
+    severity="recommended",
+    source=CONTRACT,
+    repair="Leave no name in the image: empty /etc/hostname, remove old leases and DHCP client settings",
+    when=GENERALIZED,
+)
+def no_other_machines_name_is_sent_first(first_names: tuple[str, ...], expected: Expected) -> Complaints:
+    """Azure's leases never end: a name that is corrected too late, or not at all, stays in DNS for good."""
+    for name in first_names:
+        if expected.name and name != expected.name and not LOOPBACK_NAMES.fullmatch(name):
+            yield f"the first DHCP request carried the name {name!r}"
+
+
+@check("hostname.agent", source=CONTRACT, repair="Restart the agent when the name changes")
+def the_agent_tells_the_name(agent_name: str, expected: Expected, guest: GuestFacts) -> Complaints:
+    """Azure shows the name that the agent's status tells as the machine's computer name."""
+    yield from _differs("the name in the agent's status", agent_name, expected)
+
+
+@check("hostname.reverse", source=CONTRACT, repair="See hostname.dhcp: names reach Azure's DNS that way")
+def its_address_leads_back_to_its_name(
+    reversed_name: tuple[str, ...], expected: Expected, guest: GuestFacts
+) -> Complaints:
+    """Kerberos, mail and logs look up who an address is."""
+    if expected.name and [name.partition(".")[0] for name in reversed_name] != [expected.name]:
+        yield f"DNS knows {', '.join(reversed_name) or 'no name'} for {expected.address}, not {expected.name}"
 
 
 @check("hostname.dns", source=CONTRACT, repair="See hostname.dhcp: names reach Azure's DNS that way")

@@ -4,6 +4,7 @@ import re
 
 from harness.checks.check import Complaints, check
 from harness.evidence import GuestFacts
+from harness.profile import CLOUD_INIT
 
 SOURCE = "image-requirements 2.9"
 MACHINE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
@@ -29,6 +30,22 @@ def id_and_host_keys_stay_the_same_after_a_reboot(guest: GuestFacts, earlier: Gu
     for what in ("machine-id", "host-keys"):
         if guest[what] != earlier[what]:
             yield f"{what} was {earlier[what][:80]!r} and is {guest[what][:80]!r}"
+
+
+@check("run.instance-new", source="cloud-init", repair="Leave ssh_deletekeys on", when=CLOUD_INIT)
+def cloud_init_makes_new_host_keys_for_a_new_machine(guest: GuestFacts, predecessor: GuestFacts) -> Complaints:
+    """A disk with another VM id is another instance: its keys must not be those of a machine that somebody trusts."""
+    for key in sorted(set(guest.lines("host-keys")) & set(predecessor.lines("host-keys"))):
+        yield f"the machine before had the host key {key[:60]}, too"
+
+
+@check("run.dhcp-identity-differs", source=SOURCE, repair="Empty /etc/machine-id, remove DUIDs and leases in the image")
+def two_machines_tell_dhcp_apart(
+    guest: GuestFacts, dhcp_ids: tuple[str, ...], twin_dhcp_ids: tuple[str, ...]
+) -> Complaints:
+    """A DHCP server that goes by the client's identifier gives both machines one lease."""
+    for same in sorted(set(dhcp_ids) & set(twin_dhcp_ids)):
+        yield f"both call themselves {same}"
 
 
 @check("run.identity-differs", source=SOURCE, repair="Empty /etc/machine-id and delete the host keys in the image")

@@ -10,6 +10,8 @@ from harness.profile import Profile
 CATALOGUE = "image-requirements 2.14"
 FAULTS = re.compile(r"^.*(?:Kernel panic|BUG: (?!soft lockup)|Oops: |general protection fault).*$", re.MULTILINE)
 CHRONY = ("chrony.service", "chronyd.service")
+FIELD = re.compile(r'(\w+)="([^"]*)"')
+"""One of lsblk's pairs (`lsblk -P`)."""
 GROWN = 0.95
 """The share of the disk that the root file system must offer: its own tables and the ESP take the rest."""
 
@@ -91,3 +93,17 @@ def nothing_swaps_on_the_os_disk(guest: GuestFacts) -> Complaints:
     for line in guest.lines("swap"):
         if "zram" not in line:
             yield f"swap is on: {line}"
+
+
+@check("run.data-disks", source="Azure: attach a data disk to a Linux VM", repair="Find out what writes to other disks")
+def data_disks_are_there_and_untouched(guest: GuestFacts, data_disks: tuple[int, ...]) -> Complaints:
+    """What lies on a disk that was attached is its owner's, and the root is not to be taken from it."""
+    listed = [dict(FIELD.findall(line)) for line in guest.lines("disks")]
+    whole = [one for one in listed if one.get("TYPE") == "disk"]
+    for size in data_disks:
+        found = [one for one in whole if one.get("SIZE") == str(size)]
+        if not found:
+            yield f"the guest sees no disk of {size >> 20} MiB"
+        for disk in found:
+            if disk.get("FSTYPE") or disk.get("MOUNTPOINT") or any(one.get("PKNAME") == disk["NAME"] for one in listed):
+                yield f"something was written to the empty disk {disk['NAME']}: {disk.get('FSTYPE') or 'partitions'}"

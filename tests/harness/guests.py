@@ -19,7 +19,7 @@ OS_PROFILE = OSProfile(NAME, ADMIN, ("ssh-ed25519 AAAA kiln",), "", CUSTOM_DATA,
 VM = replace(GENERALIZED, name=NAME, os_profile=OS_PROFILE)
 CLOUD_INIT = Profile((2,), "generalized", "cloud-init", "debian")
 SPECIALIZED_PROFILE = replace(CLOUD_INIT, kind="specialized")
-EXPECTED = Expected(NAME, ADMIN, VM.address, CUSTOM_DATA, USER_DATA, True, 34 << 30, GEN2, "azure")
+EXPECTED = Expected(NAME, ADMIN, VM.address, CUSTOM_DATA, USER_DATA, True, 34 << 30, GEN2, "azure", NAME, NAME)
 ANSWERS = {
     "state": "running",
     "cloud-init": "status: done\nboot_status_code: enabled-by-generator\ndetail:\nDataSourceAzure [seed=/dev/sr0]",
@@ -85,6 +85,11 @@ def facts(**changes: Any) -> Mapping[str, Any]:
         "host": host("Ready"),
         "hostnames": (NAME,),
         "published": (VM.address,),
+        "reversed_name": (f"{NAME}.internal",),
+        "agent_name": NAME,
+        "statuses": 1,
+        "dhcp_ids": ("01:60:45:bd:00:00:04",),
+        "first_names": (NAME,),
         "guest": guest(),
         **changes,
     }

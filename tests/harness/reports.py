@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.azure.journal import Entry
 from harness.happenings import events_of
-from harness.report import Event, Report, Status, Verdict
+from harness.report import Answer, Event, NameSeen, Report, Status, Verdict
 
 MACHINE = {
     "generation": "2",
@@ -155,6 +155,10 @@ def good_run() -> Report:
         notes=("QEMU has no VMBus: hv_storvsc and hv_netvsc did not drive this machine; `inspect` looks for them.",),
         files=FILES,
         console_tail=CONSOLE,
+        azure=Answer(
+            "Succeeded", "The deployment succeeds.", "19.4 s: cloud-init said Ready", "https://example.org/doc"
+        ),
+        names=(NameSeen("at first boot", "DHCP option 12, 1 of 1", "kiln-vm", True),),
     )
 
 
@@ -164,6 +168,7 @@ def failed_run() -> Report:
     return replace(
         good_run(),
         verdicts=(*PASSED, TWIN, NAME, UNITS),
+        names=(*good_run().names, NameSeen("at first boot", "/etc/hosts", "debian", False)),
         events=(*events_of(journal()), markup),
         notes=(*good_run().notes, "The guest needed 39.2 s by its own clock until all was asked."),
     )

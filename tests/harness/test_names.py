@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from harness import names
-from harness.names import resolve
+from harness.names import resolve, reverse
 
 POINTER = b"\xc0\x0c"
 
@@ -68,3 +68,20 @@ def test_says_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(names, "TIMEOUT", 0.1)
         with pytest.raises(OSError):
             resolve("127.0.0.1", "vm.ax")
+
+
+@pytest.mark.parametrize(
+    ("records", "found"),
+    [
+        ((), ()),
+        ((record(12, b"\x02vm\x02ax\0"),), ("vm.ax",)),
+        ((record(12, b"\x02vm\xc0\x0f"),), ("vm.0.0.10.in-addr.arpa",)),
+        ((record(1, bytes(4)),), ()),
+    ],
+)
+def test_reads_the_names_of_an_address(
+    records: tuple[bytes, ...], found: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(monkeypatch, *records) as asked:
+        assert reverse("127.0.0.1", "10.0.0.40") == found
+    assert asked[0][12:] == b"\x0240\x010\x010\x0210\x07in-addr\x04arpa\0\0\x0c\0\1"

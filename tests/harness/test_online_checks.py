@@ -29,6 +29,10 @@ CHRONY = {
 }
 
 
+DATA_DISK = 'NAME="sdb" TYPE="disk" SIZE="4294967296" FSTYPE="" MOUNTPOINT="" PKNAME=""'
+PART = 'NAME="sdb1" TYPE="part" SIZE="4293918720" FSTYPE="" MOUNTPOINT="" PKNAME="sdb"'
+
+
 def on(machine: MachineProfile, **answers: str) -> Mapping[str, Any]:
     """The facts of a guest on this machine."""
     return facts(expected=replace(EXPECTED, machine=machine), guest=guest(**answers))
@@ -51,6 +55,9 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         facts(hostnames=("localhost", "kiln-vm")),
         facts(host=host("Stranger", "Ready", "NotReady", "Ready")),
         facts(earlier=guest()),
+        facts(first_names=("localhost",)),
+        facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK)),
+        facts(predecessor=guest(host_keys="ssh-rsa older")),
         on(TRUSTED, secure_boot="6 0 0 0 1", tpm="2"),
         on(NVME, partitions="/dev/nvme0n1p1 1"),
         facts(profile=WAAGENT, guest=guest(provisioned="/var/lib/waagent/provisioned", cloud_init="", ran="")),
@@ -161,6 +168,30 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
             "both have the machine id c272f6090002000000ab113253119512",
         ),
         ("run.identity-differs", facts(twin=guest(machine_id="f" * 32)), "both have the host key ssh-"),
+        (
+            "run.instance-new",
+            facts(predecessor=guest(host_keys="ssh-rsa AAAAtwo root@kiln-vm")),
+            "had the host key ssh-r",
+        ),
+        (
+            "run.dhcp-identity-differs",
+            facts(twin=guest(machine_id="f" * 32, host_keys=""), twin_dhcp_ids=("01:60:45:bd:00:00:04",)),
+            "both call themselves 01:60:45:bd:00:00:04",
+        ),
+        ("run.data-disks", facts(data_disks=(8 << 30,)), "the guest sees no disk of 8192 MiB"),
+        (
+            "run.data-disks",
+            facts(data_disks=(4 << 30,), guest=guest(disks=f"{DATA_DISK}\n{PART}")),
+            "something was written to the empty disk sdb: partitions",
+        ),
+        (
+            "run.data-disks",
+            facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK.replace('FSTYPE=""', 'FSTYPE="ext4"'))),
+            "something was written to the empty disk sdb: ext4",
+        ),
+        ("hostname.stale-first", facts(first_names=("builder",)), "the first DHCP request carried the name 'builder'"),
+        ("hostname.agent", facts(agent_name="builder"), "the name in the agent's status is 'builder'"),
+        ("hostname.reverse", facts(reversed_name=()), "DNS knows no name for 10.0.0.4, not kiln-vm"),
     ],
 )
 def test_a_planted_fault_is_found_by_its_own_check(id: str, known: Mapping[str, Any], complaint: str) -> None:

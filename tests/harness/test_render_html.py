@@ -186,3 +186,15 @@ def test_serves_a_report_that_has_next_to_nothing() -> None:
 def test_names_every_part_once() -> None:
     ids = list(page(failed_run(), picture()).attributes("id"))
     assert len(ids) == len(set(ids))
+
+
+def test_shows_azures_answer_and_the_name_wherever_it_was_seen() -> None:
+    text = page(failed_run()).text()
+    assert "Azure would answer: Succeeded The deployment succeeds. 19.4 s: cloud-init said Ready" in text
+    assert "at first boot DHCP option 12, 1 of 1 kiln-vm at first boot /etc/hosts debian differs" in text
+
+
+def test_leaves_out_what_was_not_asked() -> None:
+    text = page(replace(good_run(), azure=None, names=())).text()
+    assert "Azure would answer" not in text
+    assert "The machine's name" not in text

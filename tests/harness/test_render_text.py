@@ -68,3 +68,10 @@ def test_says_nothing_twice(reason: str, evidence: tuple[str, ...], findings: tu
 def test_takes_no_markup_from_a_guest() -> None:
     text = printed(replace(failed_run(), image="[red]x[/]", scenario="[b]first[/b]"))
     assert "[red]x[/]: [b]first[/b]" in text
+
+
+def test_says_what_azure_would_answer_and_where_the_name_is_another() -> None:
+    text = printed(failed_run())
+    assert "  Azure would answer: Succeeded. 19.4 s: cloud-init said Ready (https://example.org/doc)\n" in text
+    assert "  other names: /etc/hosts at first boot: debian\n" in text
+    assert "other names" not in printed(good_run())

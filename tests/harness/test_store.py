@@ -70,7 +70,7 @@ def told(name: str, value: object) -> Callable[[dict[str, Any]], object]:
         (told("notes", "one"), "damaged: ValueError: notes cannot be so"),
         (told("events", [{"at": 1.0, "source": "imds"}]), "damaged: KeyError: 'text'"),
         (told("unknown", 1), "damaged: ValueError: unknown cannot be so"),
-        (told("schema", 2), "has schema 2, this Kiln reads 1"),
+        (told("schema", 1), "has schema 1, this Kiln reads 2"),
         (lambda data: data["verdicts"][0].update(status="maybe"), "'maybe' is not a valid Status"),
         (lambda data: data["verdicts"][0].update(evidence="text"), "verdicts cannot be so"),
     ],

@@ -12,10 +12,11 @@ from harness.guest import make_key
 from harness.machines import GEN1, GEN2, TRUSTED
 from harness.scenario import SCENARIOS
 from harness.scratch import scratch_folder
-from harness.subject import Subject
-from harness.verify import VerifyRequest, run_name, verify
+from harness.subject import Subject, open_subject
+from harness.verify import Verified, VerifyRequest, _planned, run_name, verify
 from harness.wishes import GROWTH, MachineWishes, machine_order, machines
 from tests.build.test_manifest import MANIFEST
+from tests.harness.guests import CLOUD_INIT
 from tests.harness.test_subject import disk
 
 GIB = 1 << 30
@@ -136,6 +137,28 @@ def test_refuses_before_anything_runs(changes: dict[str, object], message: str, 
     with pytest.raises(CallerError, match=message):
         verify(replace(request, **changes), Progress())  # type: ignore[arg-type]
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize("scenario", ["specialized-twins", "first-boot,specialized-twins"])
+def test_refuses_a_scenario_that_does_not_apply(scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.verify.profile_of", lambda order: CLOUD_INIT)
+    request = VerifyRequest(image=disk(tmp_path / "image.raw", footer=False), generation=1, output=tmp_path / "output")
+    with pytest.raises(CallerError, match="specialized-twins is for specialized images"):
+        verify(replace(request, scenario=scenario), Progress())
+
+
+def test_plays_of_all_what_applies_and_names_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.verify.profile_of", lambda order: replace(CLOUD_INIT, provisioner="waagent"))
+    request = VerifyRequest(image=disk(tmp_path / "image.raw", footer=False), generation=1, scenario="all")
+    runs, refused = _planned(open_subject(request.image, tmp_path), request)
+    assert {one.scenario for one in refused} == {"nocloud", "specialized-twins"}
+    assert all(one.reason for one in refused)
+    assert len(runs) + len(refused) == len(SCENARIOS)
+    assert {one.machine["seed"] for one in runs} == {"azure"}
+
+
+def test_nothing_played_is_nothing_passed() -> None:
+    assert not Verified(()).passed
 
 
 def test_leaves_a_run_alone_that_is_under_way(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def main(fields: dict[str, object]) -> int:
     for name in {"image", "output", "ssh_key", "custom_data", "user_data"} & set(fields):
         fields[name] = Path(str(fields[name]))
     try:
-        reports = verify(VerifyRequest(**fields), Progress())  # type: ignore[arg-type]
+        reports = verify(VerifyRequest(**fields), Progress()).reports  # type: ignore[arg-type]
     except KilnError as error:
         print(json.dumps(error.as_dict()))
         return error.status

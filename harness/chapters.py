@@ -1,0 +1,128 @@
+"""One boot as the checks see it: what was expected of it, what the guest said, and what was seen from outside."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from build.manifest import Manifest
+from harness.azure.host import AzureHost, computer_name
+from harness.expected import Expected
+from harness.names import resolve, reverse
+from harness.play import Boot
+from harness.profile import Profile
+from harness.scenario import CHOSEN, RENAMED, Act, Deed, Stint
+from harness.stage import Order, Stage
+from harness.vm import WIRESERVER
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One boot: `label` stands before the ids of its verdicts and `words` before their titles; `facts` are what the
+    checks may ask for, by parameter name."""
+
+    label: str
+    words: str
+    boot: Boot
+    facts: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What the machine had to be called, "" where nobody knows."""
+        return str(self.facts["expected"].name)
+
+
+def chapter(
+    stage: Stage, order: Order, profile: Profile, stint: Stint, act: Act | None, boot: Boot, before: Chapter | None
+) -> Chapter:
+    """What a boot showed, now that it is done; `before` is the boot before it, `act` what was done between them."""
+    same_stint = before if act else None
+    name = _name_after(
+        act.deed if act else None, same_stint.name if same_stint else _given_name(order, profile), profile
+    )
+    expected = _expected(name, stage, order)
+    facts = {
+        "profile": profile,
+        "expected": expected,
+        "ending": boot.ending,
+        "console": stage.console.text,
+        "host": stage.host if order.seed == "azure" else None,
+        "hostnames": stage.host.hostnames,
+        "dhcp_ids": _dhcp_ids(stage.host),
+        "published": _published(f"{expected.name}.{stage.vm.domain}"),
+        "reversed_name": _reversed(expected.address),
+        "agent_name": _agent_name(stage.host, same_stint),
+        "statuses": len(stage.host.status),
+        "guest": boot.facts,
+        **({"first_names": stage.host.hostnames[:1]} if stint.fresh and not act else {}),
+        **({"data_disks": stint.data_disks} if stint.data_disks else {}),
+        **_compared(stint, act, before),
+    }
+    label = ".".join(filter(None, (stint.label, act.label if act else "")))
+    words = ", ".join(filter(None, (stint.words, act.words if act else "")))
+    return Chapter(label, words, boot, facts)
+
+
+def _compared(stint: Stint, act: Act | None, before: Chapter | None) -> Mapping[str, Any]:
+    """The boot before, by the name of what it is to this one: the same machine earlier, its twin, or the machine whose
+    disk it took over."""
+    if before is None:
+        return {}
+    if act is None and stint.is_twin:
+        return {"twin": before.facts["guest"], "twin_dhcp_ids": before.facts["dhcp_ids"]}
+    return {"predecessor" if act is None and stint.attached else "earlier": before.facts["guest"]}
+
+
+def _name_after(deed: Deed | None, before: str, profile: Profile) -> str:
+    """What the machine must be called: only cloud-init takes over a name that the metadata service tells later."""
+    if deed is Deed.CHOOSE:
+        return CHOSEN
+    return RENAMED if deed is Deed.RENAME and profile.provisioner == "cloud-init" else before
+
+
+def _given_name(order: Order, profile: Profile) -> str:
+    if profile.kind == "specialized":
+        return Manifest.load(order.container).hostname if order.container.is_dir() else ""
+    return order.name
+
+
+def _expected(name: str, stage: Stage, order: Order) -> Expected:
+    data, now = stage.vm.os_profile, stage.host.vm.os_profile
+    return Expected(
+        name=name,
+        admin=order.admin,
+        address=stage.vm.address,
+        custom_data=data.custom_data if data else order.custom_data,
+        user_data=data.user_data if data else order.user_data,
+        marks=not order.own_data,
+        disk_size=order.disk_size,
+        machine=order.machine,
+        seed=order.seed,
+        given=now.computer_name if now else "",
+        on_disc=data.computer_name if data else "",
+    )
+
+
+def _dhcp_ids(host: AzureHost) -> tuple[str, ...]:
+    """How the guest's DHCP clients identified themselves (option 61), each once, in order."""
+    told = (str(entry.details.get("client_id", "")) for entry in host.journal.find("dhcp"))
+    return tuple(dict.fromkeys(one for one in told if one))
+
+
+def _agent_name(host: AzureHost, before: Chapter | None) -> str | None:
+    """The machine's name as the agent's status tells it since the boot before, None while it has told none."""
+    fresh = host.status[before.facts["statuses"] if before else 0 :]
+    return computer_name(fresh[-1]) if fresh else None
+
+
+def _reversed(address: str) -> tuple[str, ...]:
+    try:
+        return reverse(WIRESERVER, address)
+    except OSError:
+        return ()
+
+
+def _published(name: str) -> tuple[str, ...]:
+    try:
+        return resolve(WIRESERVER, name)
+    except OSError:
+        return ()

@@ -1,0 +1,67 @@
+"""Judging a performance: the verdicts on each boot, and what a reader must know beside them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.chapters import Chapter
+from harness.checks import all_checks
+from harness.checks.check import judge
+from harness.evidence import GuestFacts
+from harness.inspect import FACTS
+from harness.performance import Performance
+from harness.play import FROZEN
+from harness.report import Status, Verdict
+from harness.shared import shared
+from harness.stage import Order
+
+LACKS = {
+    "guest": "nobody could log in to the guest",
+    "host": "a NoCloud run reports to nobody",
+    "earlier": "the boot before this one failed",
+    "twin": "the other machine did not come up",
+    "agent_name": "the agent has sent no status yet",
+    "predecessor": "the machine before this one did not come up",
+}
+SOMETIMES = frozenset({"earlier", "twin", "twin_dhcp_ids", "predecessor", "first_names", "data_disks"})
+"""Facts that only some boots have: another boot's, a first boot's, those of a machine with data disks."""
+
+
+def verdicts(chapters: tuple[Chapter, ...]) -> Iterator[Verdict]:
+    """The verdicts on each boot; the ids of all but a machine's first tell which boot it is."""
+    for chapter in chapters:
+        for verdict in _judged(chapter.facts):
+            yield _told_of(chapter, verdict) if chapter.label else verdict
+
+
+def _told_of(chapter: Chapter, verdict: Verdict) -> Verdict:
+    return replace(verdict, id=f"{chapter.label}.{verdict.id}", title=f"{chapter.words}, {verdict.title}")
+
+
+def _judged(facts: Mapping[str, Any]) -> Iterator[Verdict]:
+    """What the checks of a booted guest say; one that compares two boots, say, is asked where there are two."""
+    lacking = SOMETIMES - set(facts)
+    online = [one for one in all_checks() if not set(one.needs) <= FACTS and not lacking & set(one.needs)]
+    return judge(online, facts, LACKS)
+
+
+def has_failed(chapters: tuple[Chapter, ...]) -> bool:
+    """Whether a required check has."""
+    return any(one.status is Status.FAILED and one.severity == "required" for one in verdicts(chapters))
+
+
+def notes(order: Order, played: Performance) -> tuple[str, ...]:
+    """What bounds the proof, and what was seen that is neither good nor bad."""
+    told = ["QEMU has no VMBus: hv_storvsc and hv_netvsc did not drive this machine; `inspect` looks for them."]
+    if order.seed == "nocloud":
+        told.append("The kernel was started by QEMU with NoCloud arguments: the boot loader was not exercised.")
+    if any(event.text.startswith(FROZEN) for event in played.events):
+        told.append("No word came after a restart, and the machine was reset once: UEFI is known to hang so in QEMU.")
+    told += shared(played.chapters)
+    guest: GuestFacts | None = played.chapters[-1].boot.facts
+    if guest:
+        told.append(
+            f"By its own clock the guest needed {guest.settled:.1f} s until SSH was up and cloud-init done, "
+            f"and {guest['uptime']} s until all was asked."
+        )
+    return tuple(told)

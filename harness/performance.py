@@ -1,0 +1,156 @@
+"""Performing a scenario inside the sealed namespace: its stints one after another, and what each boot showed."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from build.command import run
+from build.progress import Progress
+from harness.azure.host import AzureHost
+from harness.chapters import Chapter, chapter
+from harness.deadline import Gone
+from harness.guest import Key, load_key, make_key
+from harness.happenings import events_of
+from harness.play import act, first_boot, switch_off
+from harness.profile import Profile
+from harness.report import Event
+from harness.scenario import Scenario, Stint
+from harness.scratch import scratch_folder
+from harness.stage import Order, Stage, staged
+
+SCREENSHOT = "screenshot.png"
+TAIL = 60
+ATTACHED = "attached"
+"""The kind of a machine that Azure makes around a disk that was there: neither generalized nor specialized."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What a scenario showed: its boots in order, and what was seen beside them."""
+
+    chapters: tuple[Chapter, ...]
+    events: tuple[Event, ...] = ()
+    machine: Mapping[str, str] = field(default_factory=dict)
+    console: str = ""
+
+
+@dataclass
+class Memory:
+    """What outlives a stint: the disks' folder, each VM's last host, and the keys that administrators were given."""
+
+    disks: Path
+    hosts: dict[str, AzureHost] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
+
+    def key(self, order: Order) -> Key:
+        """The key of this order's administrator, made when it is first asked for."""
+        if order.ssh_key:
+            return load_key(order.ssh_key)
+        return self.keys.setdefault(order.admin, make_key())
+
+    def disk(self, stint: Stint) -> Path:
+        """The overlay that a stint's machine writes to."""
+        return self.disks / f"{stint.disk}.qcow2"
+
+
+@dataclass(frozen=True)
+class Play:
+    """What is played, and where its files go. `watch` gets each stage with its boots before it is cleared away."""
+
+    order: Order
+    profile: Profile
+    scenario: Scenario
+    folder: Path
+    progress: Progress
+    link: str | None = None
+    limit: float | None = None
+    watch: Callable[[Stage, tuple[Chapter, ...]], None] = lambda stage, chapters: None
+
+
+def perform(play: Play) -> Performance:
+    """Play all stints; a guest that is lost ends it. Raises MachineError or CallerError where one cannot be set up."""
+    parts: list[Performance] = []
+    with scratch_folder(play.folder) as disks:
+        memory = Memory(disks)
+        for stint in play.scenario.stints:
+            if stint.words:
+                play.progress.note(f"Now {stint.words}")
+            if stint.grown:
+                run("qemu-img", "resize", "-q", memory.disk(stint), str(play.order.disk_size + stint.grown))
+            parts.append(_stint(play, stint, memory, parts[-1].chapters[-1] if parts else None))
+            if parts[-1].chapters[-1].boot.facts is None:
+                break
+    return _joined(parts)
+
+
+def _joined(parts: list[Performance]) -> Performance:
+    """Several stints as one; the seconds of each go on from where the one before ended."""
+    events: list[Event] = []
+    for part in parts:
+        begun = max((event.at for event in events), default=0.0)
+        events.extend(replace(event, at=round(event.at + begun, 3)) for event in part.events)
+    chapters = tuple(one for part in parts for one in part.chapters)
+    return Performance(chapters, tuple(events), parts[0].machine, parts[-1].console)
+
+
+def _stint(play: Play, stint: Stint, memory: Memory, before: Chapter | None) -> Performance:
+    order = own_order(play.order, play.profile, stint)
+    profile = replace(play.profile, kind=ATTACHED) if stint.attached else play.profile
+    folder = play.folder / stint.label
+    with staged(order, profile, memory.key(order), folder, play.link, memory.disk(stint), stint) as stage:
+        if not stint.fresh and (known := memory.hosts.get(stint.vm)):
+            # Azure has not forgotten the machine: it does not report again what it has reported.
+            stage.host.health, stage.host.ejected = known.health, known.ejected
+        memory.hosts[stint.vm] = stage.host
+        chapters = _boots(play, stint, stage, profile, order, before)
+        with suppress(Gone):
+            stage.machine.screenshot(folder / SCREENSHOT)
+        play.watch(stage, chapters)
+        if stint is not play.scenario.stints[-1]:
+            with play.progress.step("Switching it off"):
+                switch_off(stage)
+        events = events_of(stage.host.journal.entries)
+        return Performance(chapters, events, machine_facts(stage, order), stage.console.tail(TAIL))
+
+
+def own_order(order: Order, profile: Profile, stint: Stint) -> Order:
+    """The order of a stint's machine: a twin of a generalized image has a name and an administrator of its own."""
+    size = order.disk_size + stint.grown
+    if stint.is_twin and profile.kind == "generalized":
+        return replace(order, name=f"{order.name[:61]}-2", admin=f"{order.admin[:31]}2", disk_size=size)
+    return replace(order, disk_size=size)
+
+
+def _boots(
+    play: Play, stint: Stint, stage: Stage, profile: Profile, order: Order, before: Chapter | None
+) -> tuple[Chapter, ...]:
+    with play.progress.step("Booting until its administrator can log in and its boot is done"):
+        boot = first_boot(stage, profile, order.seed == "azure" and stint.fresh, play.limit)
+    told = [chapter(stage, order, profile, stint, None, boot, before)]
+    for one in stint.acts:
+        if told[-1].boot.facts is None:
+            break
+        with play.progress.step(f"Going on: {one.deed.value}"):
+            boot = act(stage, one.deed)
+        told.append(chapter(stage, order, profile, stint, one, boot, told[-1]))
+    return tuple(told)
+
+
+def machine_facts(stage: Stage, order: Order) -> dict[str, str]:
+    """What booted, and so what was proven."""
+    by_uefi = stage.vm.generation == 2
+    loader = "not exercised: QEMU started the kernel" if order.seed == "nocloud" else "exercised"
+    return {
+        "profile": order.machine.name,
+        "generation": str(stage.vm.generation),
+        "processor": stage.machine.hardware.processor.arch,
+        "firmware": f"UEFI ({stage.machine.hardware.processor.firmware})" if by_uefi else "BIOS (SeaBIOS)",
+        "controller": order.machine.controller,
+        "secure_boot": "on, with Microsoft's keys" if order.machine.secure_boot else "off",
+        "vtpm": "TPM 2.0 (swtpm)" if order.machine.vtpm else "none",
+        "boot_loader": loader,
+        "accelerator": stage.accelerator.name,
+        "link": stage.link.kind,
+        "memory": f"{order.memory_mib} MiB",
+    }
