@@ -10,7 +10,6 @@ from harness.checks.check import judge
 from harness.evidence import GuestFacts
 from harness.inspect import FACTS
 from harness.performance import Performance
-from harness.play import FROZEN
 from harness.report import Status, Verdict
 from harness.shared import shared
 from harness.stage import Order
@@ -55,8 +54,6 @@ def notes(order: Order, played: Performance) -> tuple[str, ...]:
     told = ["QEMU has no VMBus: hv_storvsc and hv_netvsc did not drive this machine; `inspect` looks for them."]
     if order.seed == "nocloud":
         told.append("The kernel was started by QEMU with NoCloud arguments: the boot loader was not exercised.")
-    if any(event.text.startswith(FROZEN) for event in played.events):
-        told.append("No word came after a restart, and the machine was reset once: UEFI is known to hang so in QEMU.")
     told += shared(played.chapters)
     guest: GuestFacts | None = played.chapters[-1].boot.facts
     if guest:

@@ -7,7 +7,6 @@ from itertools import takewhile
 
 from build.errors import Bug
 from harness.console import last_sign_of_life, trouble
-from harness.console import stage as reached
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import GuestFacts, ask
 from harness.profile import Profile
@@ -22,9 +21,6 @@ SIGN_LIMIT = 30.0
 """Seconds until a machine must give its first sign of life: a word on the console, or a packet."""
 LOGIN_LIMIT = 30.0
 """Seconds from Ready to a login: cloud-init reports before it has made users and keys."""
-EARLY = ("nothing", "firmware", "boot loader")
-"""What a console tells of before a kernel runs: firmware may hang as late as in the boot loader's start."""
-FROZEN = "firmware hung"
 MOST_RESTARTS = 4
 """Restarts within one boot after which nothing else is to come: firmware makes one or two."""
 BURST = 1.0
@@ -92,37 +88,16 @@ def reboot(stage: Stage) -> Boot:
     deadline = Deadline.after(BOOT_LIMIT * stage.accelerator.factor)
     try:
         stage.machine.remove_dvd()
-        writes = reached(stage.console.text) not in EARLY
         stage.console.mark()
         stage.host.journal.add("machine", "rebooted")
         with suppress(Gone, TooLate):  # the connection may break before the command has ended
             stage.guest.run("systemctl reboot", sudo=True, fresh=True)
         stage.guest.close()
         _wait(stage, deadline, "the guest to restart", lambda: _restarts(stage) > 0 or None)
-        if writes and stage.vm.generation == 2:
-            _past_firmware(stage, deadline)
+        stage.machine.forget_translations()
         return _log_in(stage, deadline)
     except (TooLate, Gone) as ended:
         return Boot(None, _ending(stage, ended))
-
-
-def _past_firmware(stage: Stage, deadline: Deadline) -> None:
-    """See to it that a guest that writes on its console comes back from its restart.
-
-    Under emulation UEFI firmware may hang after a warm restart, with a busy processor and no word more: OVMF of 2022
-    lets timer interrupts nest (TianoCore bug 4162). No fault of the image; the reset button is pressed once.
-    """
-    written, asked = len(stage.console.text), len(stage.host.journal.find("dhcp"))
-
-    def sign() -> bool | None:
-        asks = len(stage.host.journal.find("dhcp")) > asked
-        return reached(stage.console.text[written:]) not in EARLY or asks or None
-
-    try:
-        _wait(stage, deadline.sooner(SIGN_LIMIT * stage.accelerator.factor), "the guest to come back", sign)
-    except TooLate:
-        stage.host.journal.add("machine", FROZEN, after="its restart", done="the reset button was pressed")
-        stage.machine.reset()
 
 
 def _restarts(stage: Stage) -> int:

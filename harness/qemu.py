@@ -19,6 +19,7 @@ from harness.deadline import Deadline, Gone
 from harness.hardware import Hardware, arguments, escaped
 from harness.monitor import Monitor
 from harness.processor import find_qemu
+from harness.translations import forget
 
 CONSOLE, FIRMWARE, COMPLAINTS = "console.log", "firmware.log", "qemu.log"
 _numbers = itertools.count()
@@ -126,6 +127,11 @@ class Machine:
     def reset(self) -> None:
         """Press the reset button. Raises Gone."""
         self._monitor.execute("system_reset")
+
+    def forget_translations(self) -> None:
+        """After a reset under emulation: see `harness.translations`. Raises Gone."""
+        if self.hardware.accelerator.name == "tcg":
+            forget(self._monitor.execute)
 
     def remove_dvd(self) -> None:
         """Take the medium out of the drive, as Azure does once a guest is provisioned. Raises Gone."""

@@ -1,10 +1,9 @@
 """Playing a scenario, with a machine, a console and a guest that do as the test says."""
 
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +16,7 @@ from harness.console import Console
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import MARK, QUESTIONS
 from harness.guest import Output
-from harness.play import FROZEN, Boot, first_boot, reboot
+from harness.play import Boot, first_boot, reboot
 from harness.stage import Stage
 from tests.harness.guests import ANSWERS, CLOUD_INIT, SPECIALIZED_PROFILE, VM
 
@@ -34,7 +33,6 @@ class Player:
     host_key: str = ""
     ended: str = ""
     done: list[str] = field(default_factory=list)
-    folder: Path = Path()
 
     def happen(self, moment: str) -> None:
         self.done.append(moment)
@@ -58,6 +56,9 @@ class Player:
     def remove_dvd(self) -> None:
         self.happen("no disc")
 
+    def forget_translations(self) -> None:
+        self.happen("forget")
+
     def reset(self) -> None:
         self.host.journal.add("qmp", "RESET", guest=True)
 
@@ -67,7 +68,7 @@ def stage(
 ) -> tuple[Stage, Player]:
     host = AzureHost(VM)
     host.journal.add("machine", "switched on")
-    player = Player(host, folder=folder)
+    player = Player(host)
     player.script = {moment: lambda act=act: act(player) for moment, act in script.items()}  # type: ignore[misc]
     (folder / "console.log").write_text(console)
     told = Console(folder / "console.log", player.check_alive)
@@ -156,7 +157,7 @@ def test_ends_with_what_broke_the_login(moment: str, tmp_path: Path) -> None:
 def test_reboots_without_the_disc_and_asks_anew(tmp_path: Path) -> None:
     made, player = stage(tmp_path, reboot=Player.reset)
     assert reboot(made).ending == ""
-    assert player.done == ["no disc", "reboot", "hang up", "hang up", "login", "ask"]
+    assert player.done == ["no disc", "reboot", "hang up", "forget", "hang up", "login", "ask"]
 
 
 def test_a_reboot_may_break_the_connection(tmp_path: Path) -> None:
@@ -166,54 +167,6 @@ def test_a_reboot_may_break_the_connection(tmp_path: Path) -> None:
 
     made, _ = stage(tmp_path, reboot=cut)
     assert reboot(made).facts is not None
-
-
-WRITTEN = "Linux version 6.1\nkiln login: \n[   99.0] reboot: Restarting system\n"
-UEFI = "BdsDxe: starting Boot0001\n"
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.play.SIGN_LIMIT", 0.3)
-
-
-def restarted(words: str, *, asks: bool = False) -> Callable[[Player], object]:
-    """A restart after which the console tells these words, and the guest may ask for its address."""
-
-    def act(player: Player) -> None:
-        player.reset()
-        (player.folder / "console.log").open("a").write(UEFI)
-        threading.Timer(0.25, come_back, (player, words, asks)).start()
-
-    return act
-
-
-def come_back(player: Player, words: str, asks: bool) -> None:
-    (player.folder / "console.log").open("a").write(words)
-    if asks:
-        player.host.journal.add("dhcp", "DISCOVER")
-
-
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize(
-    ("generation", "before", "words", "asks", "pressed"),
-    [
-        (2, WRITTEN, "", False, True),
-        (2, WRITTEN, "Linux version 6.1\n", False, False),
-        (2, WRITTEN, "", True, False),
-        (2, "", "", False, False),
-        (1, WRITTEN, "", False, False),
-    ],
-    ids=["hangs", "writes", "asks for its address", "never writes", "has a BIOS"],
-)
-def test_presses_the_reset_button_once_where_uefi_firmware(
-    generation: int, before: str, words: str, asks: bool, pressed: bool, tmp_path: Path
-) -> None:
-    made, _ = stage(tmp_path, before, reboot=restarted(words, asks=asks))
-    made = cast(Stage, SimpleNamespace(**{**vars(made), "vm": replace(VM, generation=generation)}))
-    assert reboot(made).ending == ""
-    assert bool(made.host.journal.find("machine", FROZEN)) == pressed
-    assert len(made.host.journal.find("qmp", "RESET")) == 1 + pressed
 
 
 def test_old_troubles_do_not_count_after_a_reboot(tmp_path: Path) -> None:
