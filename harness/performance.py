@@ -10,6 +10,7 @@ from build.progress import Progress
 from harness.azure.host import AzureHost
 from harness.chapters import Chapter, chapter
 from harness.deadline import Gone
+from harness.fork import Fork, unlike
 from harness.guest import Key, load_key, make_key
 from harness.happenings import events_of
 from harness.play import act, first_boot, switch_off
@@ -65,6 +66,7 @@ class Play:
     progress: Progress
     link: str | None = None
     limit: float | None = None
+    fork: Fork | None = None
     watch: Callable[[Stage, tuple[Chapter, ...]], None] = lambda stage, chapters: None
 
 
@@ -98,7 +100,8 @@ def _stint(play: Play, stint: Stint, memory: Memory, before: Chapter | None) -> 
     order = own_order(play.order, play.profile, stint)
     profile = replace(play.profile, kind=ATTACHED) if stint.attached else play.profile
     folder = play.folder / stint.label
-    with staged(order, profile, memory.key(order), folder, play.link, memory.disk(stint), stint) as stage:
+    fork = play.fork if play.fork and not unlike(order.machine, order.seed, stint) else None
+    with staged(order, profile, memory.key(order), folder, play.link, memory.disk(stint), stint, fork) as stage:
         if not stint.fresh and (known := memory.hosts.get(stint.vm)):
             # Azure has not forgotten the machine: it does not report again what it has reported.
             stage.host.health, stage.host.ejected = known.health, known.ejected

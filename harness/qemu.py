@@ -157,7 +157,7 @@ class Machine:
         console, firmware = (escaped(str(self.folder / name)) for name in (CONSOLE, FIRMWARE))
         server = f"path={escaped(str(self.console_socket))},server=on,wait=off"
         return [
-            *("-chardev", f"socket,id=console,{server},logfile={console},logappend=off", "-serial", "chardev:console"),
+            *("-chardev", f"socket,id=console,{server},logfile={console},logappend=on", "-serial", "chardev:console"),
             *(_listener(firmware, port) if (port := self.hardware.processor.port) else ()),
             *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
             "-S",  # until we listen, so that no event is missed

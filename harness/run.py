@@ -11,6 +11,7 @@ from typing import Any
 from build.progress import Progress
 from harness.answer import answer
 from harness.chapters import Chapter
+from harness.fork import Fork
 from harness.hostnames import names_seen
 from harness.judging import has_failed, notes, verdicts
 from harness.performance import SCREENSHOT, Play, perform
@@ -32,7 +33,8 @@ def main(told: Mapping[str, Any]) -> int:
         if told["hold"] and has_failed(chapters):
             _hold(stage, progress)
 
-    played = perform(Play(order, profile, scenario, folder, progress, told["link"], told.get("limit"), watch))
+    fork = Fork(Path(told["fork"])) if told.get("fork") else None
+    played = perform(Play(order, profile, scenario, folder, progress, told["link"], told.get("limit"), fork, watch))
     report = Report(
         image=told["container"] or told["image"],
         digest=told["digest"],

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from harness.azure.services import services
 from harness.console import Console
 from harness.expected import CUSTOM_DATA, USER_DATA
 from harness.firmware import find_ovmf, own_variables
+from harness.fork import Fork
 from harness.guest import Guest, Key
 from harness.hardware import DirectKernel, Hardware
 from harness.inference import infer
@@ -34,6 +36,7 @@ from harness.profile import Profile
 from harness.qemu import CONSOLE, Machine
 from harness.scenario import Stint
 from harness.scratch import scratch_folder
+from harness.snapshot import take_up
 from harness.tpm import virtual_tpm
 from harness.vm import OSProfile, VirtualMachine
 from harness.wire import Link, link
@@ -143,12 +146,13 @@ def staged(
     wire: str | None = None,
     disk: Path | None = None,
     stint: Stint = FIRST_BOOT,
+    fork: Fork | None = None,
 ) -> Iterator[Stage]:
     """A machine, switched on before its host; both are gone when the block is left, and the image is as it was.
 
     The folder gets the console's log and the journal. What the guest writes to its disk goes with the machine, unless
     `disk` is the overlay to write it to: one that is there already, from an earlier machine, is used on. `stint` says
-    which VM it is, in which container, and with what clock and disks.
+    which VM it is, in which container, and with what clock and disks. With a `fork` the machine goes on from there.
     Raises MachineError or CallerError where it cannot be set up.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,13 +168,28 @@ def staged(
         if order.seed == "azure":
             stack.enter_context(serve(services(host), journal))
         tpm = stack.enter_context(virtual_tpm(scratch / "tpm")) if order.machine.vtpm else None
-        hardware = _hardware(order, profile, vm, accelerator, made, scratch, disk or scratch / "disk.qcow2", tpm, stint)
-        journal.add("machine", "switched on", profile=order.machine.name, accelerator=accelerator.name)
-        machine = stack.enter_context(Machine(hardware, folder, lambda name, data: _heard(host, name, data)))
+        disk = disk or scratch / "disk.qcow2"
+        if fork:
+            fork.lay(disk, folder)
+        hardware = hardware_of(order, profile, vm, accelerator, made, scratch, disk, tpm, stint)
+        heard = partial(_heard, host)
+        if fork:
+            machine = Machine(fork.going_on(hardware, scratch), folder, heard, partial(_go_on, hardware.dvd))
+        else:
+            machine = Machine(hardware, folder, heard)
+        event = "goes on from a shared boot" if fork else "switched on"
+        journal.add("machine", event, profile=order.machine.name, accelerator=accelerator.name)
+        stack.enter_context(machine)
         console = Console(folder / CONSOLE, machine.check_alive)
         guest = Guest(vm.address, order.admin, key)
         stack.callback(guest.close)
         yield Stage(vm, host, machine, console, guest, accelerator, made, folder)
+
+
+def _go_on(disc: Path | None, machine: Machine) -> None:
+    take_up(machine)
+    if disc:
+        machine.insert_dvd(disc)
 
 
 def check_machine(order: Order, of: Processor) -> None:
@@ -186,7 +205,7 @@ def check_machine(order: Order, of: Processor) -> None:
         )
 
 
-def _hardware(
+def hardware_of(
     order: Order,
     profile: Profile,
     vm: VirtualMachine,
@@ -194,9 +213,10 @@ def _hardware(
     made: Link,
     scratch: Path,
     disk: Path,
-    tpm: Path | None,
-    stint: Stint,
+    tpm: Path | None = None,
+    stint: Stint = FIRST_BOOT,
 ) -> Hardware:
+    """The machine of an order, whose files lie in `scratch`; its disk is an overlay, made unless it is there."""
     if not disk.exists():
         overlay(open_image(order.image), disk, order.disk_size)
     cpu = processor(profile.arch)

@@ -5,24 +5,30 @@ namespace, where the host and the guest live.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from build.errors import Bug, CallerError, MachineError
 from build.progress import Progress
-from harness.accelerator import choose_accelerator
-from harness.machines import MachineProfile
+from harness.accelerator import Accelerator, choose_accelerator
+from harness.fork import unlike
+from harness.machines import MachineProfile, find_machine
 from harness.processor import X86_64, processor
 from harness.report import Report
 from harness.sandbox import INTERRUPTED, run_sealed
 from harness.scenario import Scenario, find_scenarios, refusal
-from harness.scratch import is_used
+from harness.scratch import is_used, scratch_folder
 from harness.stage import Order, profile_of
 from harness.store import PAGE, REPORT, load
 from harness.subject import Subject, digest_of, open_subject
 from harness.wishes import MachineWishes, machine_order, machines
+
+LEAST_FORKS = 2
+"""As many runs that can share a boot are worth it: saving and copying a machine takes a few seconds."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,11 @@ class Run:
     scenario: Scenario
     machine: Mapping[str, Any]
 
+    @property
+    def can_be_forked(self) -> bool:
+        """Whether its first boot can go on from one that other runs share."""
+        return not unlike(find_machine(self.machine["machine"]), self.machine["seed"], self.scenario.stints[0])
+
 
 def verify(request: VerifyRequest, progress: Progress) -> Verified:
     """Play every scenario that was asked for on each generation; each report is also kept in the image's folder.
@@ -89,7 +100,32 @@ def verify(request: VerifyRequest, progress: Progress) -> Verified:
         progress.note(f"Machine {one.machine}, not played: {one.reason}")
     with progress.step("Reading the image's content"):
         digest = digest_of(subject.disk, subject.runs)
-    return Verified(tuple(_verify(subject, one, digest, request, progress) for one in runs), refused)
+    reports: list[Report] = []
+    for _, group in groupby(runs, lambda one: one.machine["machine"]):
+        together = tuple(group)
+        with _shared_boot(subject, together, request, accelerator, progress) as fork:
+            reports += [_verify(subject, one, digest, request, fork, progress) for one in together]
+    return Verified(tuple(reports), refused)
+
+
+@contextmanager
+def _shared_boot(
+    subject: Subject, runs: tuple[Run, ...], request: VerifyRequest, accelerator: Accelerator, progress: Progress
+) -> Iterator[Path | None]:
+    """The folder of a boot from which several of these runs can go on; None where that saves nothing."""
+    alike = [one for one in runs if one.can_be_forked]
+    if len(alike) < LEAST_FORKS or accelerator.name != "tcg":
+        yield None
+        return
+    with scratch_folder(subject.runs) as folder:
+        order = {**alike[0].machine, "folder": str(folder), "link": request.link}
+        with progress.step(f"Booting to where provisioning begins, once for {len(alike)} runs"):
+            status = run_sealed("harness.trunk", order)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
+        if status:
+            progress.note("The console does not tell where provisioning begins: each run boots anew")
+        yield None if status else folder
 
 
 def _planned(subject: Subject, request: VerifyRequest) -> tuple[list[Run], tuple[Refused, ...]]:
@@ -118,7 +154,9 @@ def _refusal(subject: Subject, scenario: Scenario, machine: MachineProfile, requ
     return refusal(scenario, profile_of(Order.of(order)), request.seed)
 
 
-def _verify(subject: Subject, one: Run, digest: str, request: VerifyRequest, progress: Progress) -> Report:
+def _verify(
+    subject: Subject, one: Run, digest: str, request: VerifyRequest, fork: Path | None, progress: Progress
+) -> Report:
     folder = subject.runs / run_name(one.machine["machine"], one.scenario, one.machine["seed"])
     _empty(folder)
     progress.note(f"Machine {one.machine['machine']}, {one.scenario.name}: {one.scenario.title}")
@@ -130,6 +168,7 @@ def _verify(subject: Subject, one: Run, digest: str, request: VerifyRequest, pro
         "hold": request.hold,
         "link": request.link,
         "limit": request.limit,
+        "fork": str(fork) if fork and one.can_be_forked else "",
     }
     status = run_sealed("harness.run", order)
     if status == INTERRUPTED:

@@ -1,0 +1,93 @@
+"""Runs that share a boot: which can, and what each is given."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.fork import DISK, VARIABLES, Fork, unlike
+from harness.hardware import Hardware
+from harness.machines import GEN1, GEN2, NVME, TRUSTED, MachineProfile
+from harness.qemu import CONSOLE
+from harness.scenario import SCENARIOS, Stint, find_scenario
+from harness.trunk import BEGINS
+from tests.harness.test_hardware import GEN1 as BIOS_HARDWARE
+from tests.harness.test_hardware import GEN2 as UEFI_HARDWARE
+
+
+def begins(line: str) -> bool:
+    return re.search(BEGINS, line) is not None
+
+
+@pytest.mark.parametrize("machine", [GEN1, GEN2])
+@pytest.mark.parametrize("name", ["first-boot", "reboot", "rename", "redeploy", "no-imds"])
+def test_shares_a_first_boot(machine: MachineProfile, name: str) -> None:
+    assert unlike(machine, "azure", find_scenario(name).stints[0]) == ""
+
+
+@pytest.mark.parametrize(
+    ("machine", "seed", "stint", "reason"),
+    [
+        (GEN2, "nocloud", Stint(), "other arguments"),
+        (NVME, "azure", Stint(), "NVMe"),
+        (TRUSTED, "azure", Stint(), "TPM"),
+        (GEN2, "azure", Stint(clock=60), "hardware"),
+        (GEN2, "azure", Stint(data_disks=(1 << 30,)), "hardware"),
+        (GEN2, "azure", Stint(vm="second"), "another machine"),
+        (GEN2, "azure", Stint(fresh=False), "another machine"),
+    ],
+)
+def test_shares_nothing_that_differs_before(machine: MachineProfile, seed: str, stint: Stint, reason: str) -> None:
+    assert reason in unlike(machine, seed, stint)
+
+
+def test_no_later_stint_goes_on_from_a_first_boot() -> None:
+    later = [stint for scenario in SCENARIOS for stint in scenario.stints[1:]]
+    assert later
+    assert all(unlike(GEN2, "azure", stint) for stint in later)
+
+
+@pytest.mark.parametrize("hardware", [BIOS_HARDWARE, UEFI_HARDWARE])
+def test_gives_each_run_its_own_files(hardware: Hardware, tmp_path: Path) -> None:
+    trunk, run = tmp_path / "trunk", tmp_path / "run"
+    for folder in (trunk, run):
+        folder.mkdir()
+    for name in (DISK, VARIABLES, CONSOLE):
+        (trunk / name).write_text(name)
+    fork = Fork(trunk)
+    fork.lay(run / "mine.qcow2", run)
+    going_on = fork.going_on(replace(hardware, dvd=Path("/disc")), run)
+    assert (run / "mine.qcow2").read_text() == DISK
+    assert (run / CONSOLE).read_text() == CONSOLE
+    assert going_on.dvd is None
+    assert (going_on.variables is None) == (hardware.variables is None)
+    if going_on.variables:
+        assert going_on.variables.parent == run
+        assert going_on.variables.read_text() == VARIABLES
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "         Starting cloud-init-local.s… Initial cloud-init job (pre-networking)...",
+        "         Starting cloud-init-main.se… Cloud-init: Single Process...",
+        "         Starting systemd-networkd.…ice - Network Configuration...",
+        "         Starting NetworkManager.service - Network Manager...",
+        "         Starting walinuxagent.serv…e - Azure Linux Agent...",
+    ],
+)
+def test_knows_where_provisioning_begins(line: str) -> None:
+    assert begins(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "         Starting systemd-network-g… units from Kernel command line...",
+        "         Starting systemd-networkd-…it for Network to be Configured...",
+        "         Starting systemd-resolved.…e - Network Name Resolution...",
+    ],
+)
+def test_takes_no_other_service_for_it(line: str) -> None:
+    assert not begins(line)
