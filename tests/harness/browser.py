@@ -105,6 +105,7 @@ def browser(folder: Path) -> Iterator[Browser]:
     process = subprocess.Popen(
         [*words, f"--user-data-dir={folder}", "about:blank"],
         pass_fds=(theirs_in, theirs_out),
+        env={**os.environ, "TMPDIR": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
