@@ -19,7 +19,7 @@ QUESTIONS: Mapping[str, str] = {
     " | sed 's/^\\.*//'",  # while it waits, it prints a dot again and again
     "failed": "systemctl list-units --failed --plain --no-legend",
     # A system that is "running" has none that failed, and a look at its units costs half a second under emulation.
-    "failed-log": 'read -r state <$kept/state; test running = "$state" ||'
+    "failed-log": '{ read -r mark; read -r state; } <$kept/state; test running = "$state" ||'
     " for unit in $(systemctl list-units --failed --plain --no-legend | cut -d' ' -f1); do"
     " journalctl -b --no-pager -o cat -n 12 -u $unit; done",
     "kernel-name": "uname -n",
@@ -62,7 +62,7 @@ QUESTIONS: Mapping[str, str] = {
 WAITING = ("state", "cloud-init")
 """The questions that wait until the boot is done, systemd's by its jobs and cloud-init's by its stages."""
 UNCHANGING = (
-    *("kernel", "machine-id", "boot-id", "host-keys", "root-device"),
+    *("kernel", "machine-id", "boot-id", "host-keys", "root-device", "disk-bytes"),
     *("virtualization", "firmware", "secure-boot", "tpm", "imds", "ptp"),
 )
 """The questions whose answers are settled once anybody can log in: they are asked while the boot goes on."""
@@ -123,18 +123,19 @@ def script() -> str:
         (
             "kept=$(mktemp -d /run/kiln-XXXXXX)",
             *(f"{_answered(*one)} &" for one in during),
+            "hostnamectl >/dev/null 2>&1 &",  # the service that it asks takes a second to start
             "wait",
             *(f"{_answered(*one)} &" for one in together),
             "wait",
             _answered(*last),
-            *(f"echo '{MARK}{name}'; cat $kept/{name}; echo" for name in QUESTIONS),
-            "rm -r $kept",
+            "cat $kept/*; rm -r $kept",
         )
     )
 
 
 def _answered(name: str, command: str) -> str:
-    return f"{{\n{command}\n}} >$kept/{name} 2>/dev/null"
+    """The command with its answer in a file, under a mark: one program then prints all answers."""
+    return f"{{\necho '{MARK}{name}'\n{command}\necho\n}} >$kept/{name} 2>/dev/null"
 
 
 def parse(printed: str) -> dict[str, str]:

@@ -59,7 +59,7 @@ def test_asks_what_no_longer_changes_while_the_boot_goes_on(tmp_path: Path, monk
     asked = {
         "state": "until test -s $kept/kernel; do sleep 0.01; done; echo done",
         "kernel": "echo 6.1",
-        "hosts": "cat $kept/state",
+        "hosts": "tail -n 2 $kept/state",
         "uptime": "echo 9",
     }
     monkeypatch.setattr(evidence, "QUESTIONS", asked)
@@ -70,7 +70,7 @@ def test_asks_what_no_longer_changes_while_the_boot_goes_on(tmp_path: Path, monk
 
 @pytest.mark.parametrize(("state", "log"), [("running", ""), ("degraded", "log of one.service")])
 def test_reads_the_logs_of_units_where_some_failed(tmp_path: Path, state: str, log: str) -> None:
-    (tmp_path / "state").write_text(f"{state}\n")
+    (tmp_path / "state").write_text(f"{MARK}state\n{state}\n\n")
     for name, text in {"systemctl": "echo one.service loaded failed", "journalctl": 'echo "log of $8"'}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
