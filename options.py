@@ -52,6 +52,8 @@ GUEST: Options = {
     "seed": Option(
         "where the machine's settings come from: azure or nocloud (default: what the scenario wants, or azure)"
     ),
+    "fault": Option("what goes wrong on purpose: NAME or NAME=NUMBER as `faults` lists them, with commas between"),
+    "fault_script": Option("a TOML file that says what goes wrong when and for how long (docs/harness.md)"),
     "name": Option("the machine's name"),
     "admin": Option("the administrator's name"),
     "ssh_key": Option("a file with the administrator's private key (default: a new one for each run)"),
@@ -117,7 +119,8 @@ def guest_options(image: str, gen: str, options: Mapping[str, str]) -> dict[str,
         "generation": int(one_of("gen", gen, ("1", "2"))) if gen else None,
         "machine": options["machine"] or None,
         "seed": one_of("seed", options["seed"], ("azure", "nocloud")) if options["seed"] else None,
+        "faults": tuple(options["fault"].split(",")) if options["fault"] else (),
         **{name: options[name] or None for name in ("name", "admin")},
-        **{name: path_or_none(options[name]) for name in ("ssh_key", "custom_data", "user_data")},
+        **{name: path_or_none(options[name]) for name in ("fault_script", "ssh_key", "custom_data", "user_data")},
         **{name: size_or_none(options[name]) for name in ("memory", "disk_size")},
     }

@@ -175,6 +175,17 @@ def boot(c: Context, image: str, gen: str = "", ssh: bool = False, **options: st
     return start(BootRequest(ssh=ssh, **machine))
 
 
+@command(json=JSON)
+def faults(c: Context, json: bool = False) -> None:
+    """List what the pretend host can do wrong on purpose, and what a sound guest does then."""
+    from harness.faults import catalogue, listed
+
+    if json:
+        say_json({"faults": list(catalogue())})
+    else:
+        print(*listed(), sep="\n")
+
+
 @command(output="the folder that images go to", json=JSON)
 def doctor(c: Context, output: str = "output", json: bool = False) -> int:
     """Say what this machine can do, and the remedy for each lack."""

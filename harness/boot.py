@@ -14,14 +14,16 @@ from typing import Any
 from build.errors import CallerError, MachineError
 from build.progress import Progress
 from harness.deadline import Deadline, Gone, TooLate
+from harness.faultplan import FaultPlan
 from harness.guest import load_key, make_key
+from harness.order import Order, profile_of
 from harness.play import BOOT_LIMIT
 from harness.sandbox import run_sealed
 from harness.scratch import scratch_folder
-from harness.stage import Order, Stage, profile_of, staged
+from harness.stage import Stage, staged
 from harness.subject import open_subject
 from harness.terminal import attach, serial_console
-from harness.wishes import MachineWishes, machine_order, machines
+from harness.wishes import MachineWishes, machine_order, machines, read_text
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class BootRequest(MachineWishes):
 
     image: Path = Path()
     seed: str | None = None
+    faults: tuple[str, ...] = ()
+    fault_script: Path | None = None
     ssh: bool = False
 
 
@@ -40,9 +44,13 @@ def boot(request: BootRequest) -> int:
     """
     subject = open_subject(request.image, Path("output"))
     machine = machines(subject, request)[-1]
+    script = read_text(request.fault_script)
+    if FaultPlan.of(request.faults, script) and request.seed == "nocloud":
+        raise CallerError("a machine without Azure has no host that could misbehave", "leave out --seed nocloud")
     with scratch_folder() as folder:
         order = machine_order(subject, machine, request.seed or "azure", request)
-        return run_sealed("harness.boot", {**order, "folder": str(folder), "ssh": request.ssh})
+        told = {**order, "folder": str(folder), "ssh": request.ssh}
+        return run_sealed("harness.boot", {**told, "faults": list(request.faults), "script": script})
 
 
 def main(told: Mapping[str, Any]) -> int:
@@ -50,7 +58,8 @@ def main(told: Mapping[str, Any]) -> int:
     order, folder = Order.of(told), Path(told["folder"])
     key = load_key(order.ssh_key) if order.ssh_key else make_key()
     progress = Progress()
-    with staged(order, profile_of(order), key, folder) as stage:
+    injection = FaultPlan.of(told["faults"], told["script"]).injection
+    with staged(order, profile_of(order), key, folder, injection=injection) as stage:
         progress.note(f"Machine {order.machine.name} by {stage.accelerator.name}. Leave with Ctrl-].")
         try:
             _shell(stage, progress) if told["ssh"] else _console(stage)

@@ -8,10 +8,11 @@ from build.manifest import Manifest
 from harness.azure.host import AzureHost, computer_name
 from harness.expected import Expected
 from harness.names import resolve, reverse
+from harness.order import Order
 from harness.play import Boot
 from harness.profile import Profile
 from harness.scenario import CHOSEN, RENAMED, Act, Deed, Stint
-from harness.stage import Order, Stage
+from harness.stage import Stage
 from harness.vm import WIRESERVER
 
 
@@ -90,7 +91,7 @@ def _expected(name: str, stage: Stage, order: Order) -> Expected:
     return Expected(
         name=name,
         admin=order.admin,
-        address=stage.vm.address,
+        address=stage.address,
         custom_data=data.custom_data if data else order.custom_data,
         user_data=data.user_data if data else order.user_data,
         marks=not order.own_data,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.hardware import Hardware
+from harness.injection import NOTHING, Do, Injection
 from harness.machines import MachineProfile
 from harness.qemu import CONSOLE
 from harness.scenario import Stint
@@ -32,7 +33,7 @@ class Fork:
         return replace(hardware, dvd=None, variables=variables)
 
 
-def unlike(machine: MachineProfile, seed: str, stint: Stint) -> str:
+def unlike(machine: MachineProfile, seed: str, stint: Stint, injection: Injection = NOTHING) -> str:
     """Why a stint cannot begin where others do, "" where it can: what differs before its provisioning begins."""
     if seed != "azure":
         return "its kernel is started with other arguments"
@@ -42,6 +43,10 @@ def unlike(machine: MachineProfile, seed: str, stint: Stint) -> str:
         return "the TPM's state is kept apart from the machine's"
     if not stint.fresh or stint.vm != "first" or stint.disk != "first":
         return "it is another machine, or another disk"
-    if stint.grown or stint.clock or stint.data_disks:
+    if stint.grown or stint.clock or stint.data_disks or injection.clock or injection.decoy:
         return "its hardware differs"
+    if injection.disc == "unreadable" or any(one.do is Do.NEW_CARD for one in injection.moments):
+        return "its hardware differs"
+    if injection.since_power_on:
+        return "a fault is counted from when it was switched on"
     return ""

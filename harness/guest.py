@@ -102,8 +102,14 @@ class Guest:
         self._client: paramiko.SSHClient | None = None
         self._memory: dict[tuple[str, bool], Output] = {}
 
-    def connect(self, deadline: Deadline, check_alive: Callable[[], None] = lambda: None) -> None:
-        """Log in, however often it takes: a guest answers before its users and keys exist.
+    def connect(
+        self,
+        deadline: Deadline,
+        check_alive: Callable[[], None] = lambda: None,
+        address: Callable[[], str] | None = None,
+    ) -> None:
+        """Log in, however often it takes: a guest answers before its users and keys exist. It may move: `address` then
+        tells where it is now.
 
         Raises TooLate with the last reason for which it failed, or what `check_alive` raises.
         """
@@ -112,6 +118,7 @@ class Guest:
         def attempt() -> bool | None:
             nonlocal refusal
             check_alive()
+            self.address = address() if address else self.address
             refusal = self._log_in(min(ATTEMPT, max(1.0, deadline.left)))
             return None if refusal else True
 

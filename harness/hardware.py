@@ -21,6 +21,8 @@ from harness.processor import X86_64, Processor
 from harness.vm import CHASSIS_ASSET_TAG, VirtualMachine
 from harness.wire import NETDEV
 
+EIO = 5
+"""Linux's number of an input/output error."""
 MAKER = "Microsoft Corporation"
 BIOS = {
     1: {"vendor": "American Megatrends Inc.", "version": "090008 ", "date": "12/07/2018"},
@@ -61,6 +63,7 @@ class Hardware:
     `tpm` is the socket of its TPM, if it has one (`harness.tpm`).
     `on_azure` decides the chassis asset tag: without it (a NoCloud run) the guest must not take this for Azure.
     `link` and `descriptors` come from harness.wire; a machine without link has no network card.
+    `dvd_fails` makes every read of the disc an error.
     `clock` is what its real-time clock shows when it is switched on, in UTC (None: the time that it is), and
     `data_disks` are further qcow2 files, on a controller of their own from LUN 0 on.
     """
@@ -71,6 +74,7 @@ class Hardware:
     link: tuple[str, ...] = ()
     descriptors: tuple[int, ...] = ()
     dvd: Path | None = None
+    dvd_fails: bool = False
     processor: Processor = X86_64
     ovmf: Ovmf | None = None
     variables: Path | None = None
@@ -127,7 +131,7 @@ def _gen1(hardware: Hardware) -> list[str]:
     return [
         *("-machine", "pc"),
         *_disk(hardware.disk, hardware.controller),
-        *_drive(hardware.dvd, "ide-cd,bus=ide.1"),
+        *_drive(hardware, "ide-cd,bus=ide.1"),
     ]
 
 
@@ -138,11 +142,11 @@ def _gen2(hardware: Hardware) -> list[str]:
     return [
         *("-machine", f"{hardware.processor.uefi_machine},pflash0=code,pflash1=variables{protected}"),
         *(SECURE if trusted else ()),
-        *_blockdev("code", "raw", hardware.ovmf.code, read_only=True),
-        *_blockdev("variables", "qcow2", hardware.variables),
+        *blockdev("code", "raw", hardware.ovmf.code, read_only=True),
+        *blockdev("variables", "qcow2", hardware.variables),
         *_tpm(hardware.tpm),
         *_disk(hardware.disk, hardware.controller),
-        *_drive(hardware.dvd, "scsi-cd,bus=scsi.0,scsi-id=0,lun=2"),
+        *_drive(hardware, "scsi-cd,bus=scsi.0,scsi-id=0,lun=2"),
     ]
 
 
@@ -157,7 +161,7 @@ def _disk(disk: Path, controller: str) -> list[str]:
     # Not boot index 0, which QEMU gives to a kernel that it starts itself.
     return [
         *("-device", "virtio-scsi-pci,id=scsi"),
-        *_blockdev("disk", "qcow2", disk),
+        *blockdev("disk", "qcow2", disk),
         *(("-device", "nvme,id=nvme,serial=kiln") if controller == "NVMe" else ()),
         *("-device", f"{DISKS[controller]},id=os-disk,drive=disk,bootindex=1"),
     ]
@@ -168,19 +172,23 @@ def _data_disks(disks: tuple[Path, ...]) -> Iterator[str]:
     if disks:
         yield from ("-device", "virtio-scsi-pci,id=data")
     for lun, disk in enumerate(disks):
-        yield from _blockdev(f"data{lun}", "qcow2", disk)
+        yield from blockdev(f"data{lun}", "qcow2", disk)
         yield from ("-device", f"scsi-hd,bus=data.0,scsi-id=0,lun={lun},id=data-disk-{lun},drive=data{lun}")
 
 
-def _drive(dvd: Path | None, device: str) -> list[str]:
+def _drive(hardware: Hardware, device: str) -> list[str]:
     """The optical drive, which is there without a medium too."""
-    if dvd is None:
+    if hardware.dvd is None:
         return ["-device", f"{device},id=dvd"]
-    return [*_blockdev("medium", "raw", dvd, read_only=True), "-device", f"{device},id=dvd,drive=medium"]
+    medium = blockdev("medium", "raw", hardware.dvd, read_only=True, fails=hardware.dvd_fails)
+    return [*medium, "-device", f"{device},id=dvd,drive=medium"]
 
 
-def _blockdev(name: str, driver: str, path: Path, *, read_only: bool = False) -> list[str]:
-    file = {"driver": "file", "filename": str(path)}
+def blockdev(name: str, driver: str, path: Path, *, read_only: bool = False, fails: bool = False) -> list[str]:
+    """A disk file as a node of that name."""
+    file: dict[str, object] = {"driver": "file", "filename": str(path)}
+    if fails:  # QEMU docs/devel/blkdebug
+        file = {"driver": "blkdebug", "image": file, "inject-error": [{"event": "read_aio", "errno": EIO}]}
     # discard: what the guest trims, the overlay gives back.
     node = {"driver": driver, "node-name": name, "read-only": read_only, "discard": "unmap", "file": file}
     return ["-blockdev", json.dumps(node)]

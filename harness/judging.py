@@ -1,6 +1,6 @@
 """Judging a performance: the verdicts on each boot, and what a reader must know beside them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +9,10 @@ from harness.checks import all_checks
 from harness.checks.check import judge
 from harness.evidence import GuestFacts
 from harness.inspect import FACTS
+from harness.order import Order
 from harness.performance import Performance
 from harness.report import Status, Verdict
 from harness.shared import shared
-from harness.stage import Order
 
 LACKS = {
     "guest": "nobody could log in to the guest",
@@ -44,9 +44,9 @@ def _judged(facts: Mapping[str, Any]) -> Iterator[Verdict]:
     return judge(online, facts, LACKS)
 
 
-def has_failed(chapters: tuple[Chapter, ...]) -> bool:
+def has_failed(found: Iterable[Verdict]) -> bool:
     """Whether a required check has."""
-    return any(one.status is Status.FAILED and one.severity == "required" for one in verdicts(chapters))
+    return any(one.status is Status.FAILED and one.severity == "required" for one in found)
 
 
 def notes(order: Order, played: Performance) -> tuple[str, ...]:

@@ -23,19 +23,21 @@ BOUNDARY: Final = "===============kiln=="
 """Between the parts of user data: no line of base64 begins so, and equal data make equal discs."""
 
 
-def azure_dvd(vm: VirtualMachine, path: Path) -> None:
+def azure_dvd(vm: VirtualMachine, path: Path, document: str | None = None, udf: bool = True) -> None:
     """Write the DVD with which Azure provisions a generalized VM: UDF, since Ignition takes nothing else.
 
-    Raises CallerError for a specialized VM.
+    A faulty one holds another `document`, or is ISO 9660 alone. Raises CallerError for a specialized VM.
     """
     profile = profile_of(vm)
-    files = {"ovf-env.xml": ovf_environment(vm).encode()}
+    files = {"ovf-env.xml": (ovf_environment(vm) if document is None else document).encode()}
     if profile.custom_data:
         files["CustomData.bin"] = profile.custom_data
     disc = PyCdlib()
-    disc.new(interchange_level=3, udf="2.60", vol_ident=AZURE_LABEL)
+    kind: dict[str, Any] = {"udf": "2.60"} if udf else {"rock_ridge": "1.09"}
+    disc.new(interchange_level=3, vol_ident=AZURE_LABEL, **kind)
     for name, data in files.items():
-        disc.add_fp(BytesIO(data), len(data), f"/{_iso_name(name)};1", udf_path=f"/{name}")
+        names: dict[str, Any] = {"udf_path": f"/{name}"} if udf else {"rr_name": name}
+        disc.add_fp(BytesIO(data), len(data), f"/{_iso_name(name)};1", **names)
     _write(disc, path)
 
 

@@ -39,7 +39,7 @@ class Monitor:
             self.close()
             raise
 
-    def execute(self, command: str, **arguments: Any) -> Any:
+    def execute(self, command: str, /, **arguments: Any) -> Any:
         """A QMP command's return value. Raises Gone when QEMU refuses it, is gone, or does not answer."""
         names = {name.replace("_", "-"): value for name, value in arguments.items()}
         return self._wait(self._client.execute(command, names))

@@ -10,18 +10,21 @@ from build.progress import Progress
 from harness.azure.host import AzureHost
 from harness.chapters import Chapter, chapter
 from harness.deadline import Gone
+from harness.faultplan import FaultPlan
 from harness.fork import Fork, unlike
 from harness.guest import Key, load_key, make_key
 from harness.happenings import events_of
-from harness.play import act, first_boot, switch_off
+from harness.order import Order
+from harness.play import act, first_boot, switch_off, troubled_boot
 from harness.profile import Profile
 from harness.report import Event
 from harness.scenario import Scenario, Stint
 from harness.scratch import scratch_folder
-from harness.stage import Order, Stage, staged
+from harness.stage import Stage, staged
 
 SCREENSHOT = "screenshot.png"
 TAIL = 60
+NO_FAULTS = FaultPlan()
 ATTACHED = "attached"
 """The kind of a machine that Azure makes around a disk that was there: neither generalized nor specialized."""
 
@@ -67,6 +70,7 @@ class Play:
     link: str | None = None
     limit: float | None = None
     fork: Fork | None = None
+    faults: FaultPlan = NO_FAULTS
     watch: Callable[[Stage, tuple[Chapter, ...]], None] = lambda stage, chapters: None
 
 
@@ -100,8 +104,10 @@ def _stint(play: Play, stint: Stint, memory: Memory, before: Chapter | None) -> 
     order = own_order(play.order, play.profile, stint)
     profile = replace(play.profile, kind=ATTACHED) if stint.attached else play.profile
     folder = play.folder / stint.label
-    fork = play.fork if play.fork and not unlike(order.machine, order.seed, stint) else None
-    with staged(order, profile, memory.key(order), folder, play.link, memory.disk(stint), stint, fork) as stage:
+    injection = play.faults.injection
+    fork = play.fork if play.fork and not unlike(order.machine, order.seed, stint, injection) else None
+    key, disk = memory.key(order), memory.disk(stint)
+    with staged(order, profile, key, folder, play.link, disk, stint, fork, injection) as stage:
         if not stint.fresh and (known := memory.hosts.get(stint.vm)):
             # Azure has not forgotten the machine: it does not report again what it has reported.
             stage.host.health, stage.host.ejected = known.health, known.ejected
@@ -129,13 +135,16 @@ def _boots(
     play: Play, stint: Stint, stage: Stage, profile: Profile, order: Order, before: Chapter | None
 ) -> tuple[Chapter, ...]:
     with play.progress.step("Booting until its administrator can log in and its boot is done"):
-        boot = first_boot(stage, profile, order.seed == "azure" and stint.fresh, play.limit)
+        if play.faults:
+            boot = troubled_boot(stage, play.faults.waits(profile))
+        else:
+            boot = first_boot(stage, profile, order.seed == "azure" and stint.fresh, play.limit)
     told = [chapter(stage, order, profile, stint, None, boot, before)]
     for one in stint.acts:
         if told[-1].boot.facts is None:
             break
         with play.progress.step(f"Going on: {one.deed.value}"):
-            boot = act(stage, one.deed)
+            boot = act(stage, one.deed, play.faults.waits(profile))
         told.append(chapter(stage, order, profile, stint, one, boot, told[-1]))
     return tuple(told)
 

@@ -53,7 +53,30 @@ def first_boot(stage: Stage, profile: Profile, reports: bool, limit: float | Non
         return Boot(None, _ending(stage, ended))
 
 
-def act(stage: Stage, deed: Deed) -> Boot:
+def troubled_boot(stage: Stage, waits: float) -> Boot:
+    """Wait under faults for whatever the guest reports, and for a login, which may come without any report.
+
+    `waits` are the seconds that the faults cost the guest beyond a boot without them: by its own clock, which runs as
+    fast as ours whatever runs it.
+    """
+    deadline = Deadline.after(BOOT_LIMIT * stage.accelerator.factor + waits)
+    try:
+        _wait_for_sign(stage, deadline)
+        return _log_in(stage, deadline, lambda: _check_report(stage, waits))
+    except (TooLate, Gone) as ended:
+        return Boot(None, _ending(stage, ended))
+
+
+def _check_report(stage: Stage, waits: float) -> None:
+    """Raise Gone where nobody got in long after the guest's report."""
+    _check_alive(stage)
+    reports = [one for one in (stage.host.ready, stage.host.failure) if one]
+    patience = LOGIN_LIMIT * stage.accelerator.factor + waits
+    if reports and stage.host.journal.now > min(one.at for one in reports) + patience:
+        raise Gone(f"nobody could log in within {patience:.0f} s after the guest's report")
+
+
+def act(stage: Stage, deed: Deed, waits: float = 0.0) -> Boot:
     """Do something to the running guest, and gather its facts after the boot that follows."""
     try:
         if deed is Deed.RENAME:
@@ -63,7 +86,7 @@ def act(stage: Stage, deed: Deed) -> Boot:
             stage.host.journal.add("guest", "named by its administrator", name=CHOSEN)
     except (TooLate, Gone) as ended:
         return Boot(None, _ending(stage, ended))
-    return reboot(stage)
+    return reboot(stage, waits)
 
 
 def _rename(stage: Stage, name: str) -> None:
@@ -83,11 +106,15 @@ def switch_off(stage: Stage) -> None:
     stage.host.journal.add("machine", "switched off", obeyed=not stage.machine.alive)
 
 
-def reboot(stage: Stage) -> Boot:
-    """Restart the guest by itself, and gather its facts anew. Azure has taken the disc away by then."""
-    deadline = Deadline.after(BOOT_LIMIT * stage.accelerator.factor)
+def reboot(stage: Stage, waits: float = 0.0) -> Boot:
+    """Restart the guest by itself, and gather its facts anew. Azure has taken the disc away by then.
+
+    `waits` are the seconds that faults cost it.
+    """
+    deadline = Deadline.after(BOOT_LIMIT * stage.accelerator.factor + waits)
     try:
-        stage.machine.remove_dvd()
+        if not stage.injection.disc_stays:
+            stage.machine.remove_dvd()
         stage.console.mark()
         stage.host.journal.add("machine", "rebooted")
         with suppress(Gone, TooLate):  # the connection may break before the command has ended
@@ -141,9 +168,9 @@ def _wait(stage: Stage, deadline: Deadline, what: str, probe: Callable[[], bool 
     deadline.until(what, look, every=0.2)
 
 
-def _log_in(stage: Stage, deadline: Deadline) -> Boot:
+def _log_in(stage: Stage, deadline: Deadline, check: Callable[[], None] | None = None) -> Boot:
     stage.guest.close()
-    stage.guest.connect(deadline, lambda: _check_alive(stage))
+    stage.guest.connect(deadline, check or (lambda: _check_alive(stage)), lambda: stage.address)
     stage.host.journal.add("guest", "SSH login", user=stage.guest.user)
     facts = ask(stage.guest, max(deadline.left, SILENCE_LIMIT * stage.accelerator.factor))
     stage.host.journal.add("guest", "boot finished", state=facts["state"])

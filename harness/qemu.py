@@ -116,7 +116,7 @@ class Machine:
         """Wait until it is switched off, and return how. Raises TooLate."""
         return deadline.until("the machine to switch off", lambda: self.end or None, every=0.1)
 
-    def command(self, name: str, **arguments: Any) -> Any:
+    def command(self, name: str, /, **arguments: Any) -> Any:
         """A QMP command's return value; in names of arguments _ stands for -. Raises Gone."""
         return self._monitor.execute(name, **arguments)
 

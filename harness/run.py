@@ -11,14 +11,16 @@ from typing import Any
 from build.progress import Progress
 from harness.answer import answer
 from harness.chapters import Chapter
+from harness.faultplan import FaultPlan, under_faults
 from harness.fork import Fork
 from harness.hostnames import names_seen
 from harness.judging import has_failed, notes, verdicts
+from harness.order import Order, profile_of
 from harness.performance import SCREENSHOT, Play, perform
 from harness.qemu import CONSOLE, FIRMWARE
-from harness.report import Report
+from harness.report import Report, Verdict
 from harness.scenario import Scenario, find_scenario
-from harness.stage import JOURNAL, Order, Stage, profile_of
+from harness.stage import JOURNAL, Stage
 from harness.store import save
 from harness.terminal import attach, serial_console
 
@@ -29,19 +31,22 @@ def main(told: Mapping[str, Any]) -> int:
     order, folder, scenario = Order.of(told), Path(told["folder"]), find_scenario(told["scenario"])
     profile, progress = profile_of(order), Progress()
 
+    plan = FaultPlan.of(told["faults"], told["script"])
+
     def watch(stage: Stage, chapters: tuple[Chapter, ...]) -> None:
-        if told["hold"] and has_failed(chapters):
+        if told["hold"] and has_failed(_verdicts(plan, chapters)):
             _hold(stage, progress)
 
     fork = Fork(Path(told["fork"])) if told.get("fork") else None
-    played = perform(Play(order, profile, scenario, folder, progress, told["link"], told.get("limit"), fork, watch))
+    limit = told.get("limit")
+    played = perform(Play(order, profile, scenario, folder, progress, told["link"], limit, fork, plan, watch))
     report = Report(
         image=told["container"] or told["image"],
         digest=told["digest"],
         scenario=scenario.name,
         seed=order.seed,
         machine=played.machine,
-        verdicts=tuple(verdicts(played.chapters)),
+        verdicts=_verdicts(plan, played.chapters),
         started=started,
         seconds=round(time.monotonic() - begun, 1),
         events=played.events,
@@ -50,9 +55,15 @@ def main(told: Mapping[str, Any]) -> int:
         console_tail=played.console,
         azure=answer(played.chapters),
         names=names_seen(played.chapters),
+        faults=plan.names,
     )
     save(report, folder)
     return 0
+
+
+def _verdicts(plan: FaultPlan, chapters: tuple[Chapter, ...]) -> tuple[Verdict, ...]:
+    found = verdicts(chapters)
+    return tuple(under_faults(plan, found, chapters) if plan else found)
 
 
 def _files(folder: Path, scenario: Scenario) -> dict[str, str]:

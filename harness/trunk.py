@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.accelerator import choose_accelerator
+from harness.assembly import hardware_of
 from harness.console import Console
 from harness.deadline import Deadline, Gone, TooLate
 from harness.fork import DISK
 from harness.guest import make_key
+from harness.order import Order, make_vm, profile_of
 from harness.play import BOOT_LIMIT
 from harness.processor import processor
 from harness.qemu import CONSOLE, Machine
 from harness.snapshot import save
-from harness.stage import Order, hardware_of, make_vm, profile_of
 from harness.wire import link
 
 BEGINS = r"Starting (?:cloud-init-(?:main|local)|systemd-networkd\.|NetworkManager\.|networking\.|wickedd?\b|w\w*agent)"

@@ -15,17 +15,18 @@ from typing import Any, NamedTuple
 from build.errors import Bug, CallerError, MachineError
 from build.progress import Progress
 from harness.accelerator import Accelerator, choose_accelerator
+from harness.faultplan import FaultPlan
 from harness.fork import unlike
 from harness.machines import MachineProfile, find_machine
+from harness.order import Order, profile_of
 from harness.processor import X86_64, processor
 from harness.report import Report
 from harness.sandbox import INTERRUPTED, run_sealed
 from harness.scenario import Scenario, find_scenarios, refusal
 from harness.scratch import is_used, scratch_folder
-from harness.stage import Order, profile_of
 from harness.store import PAGE, REPORT, load
 from harness.subject import Subject, digest_of, open_subject
-from harness.wishes import MachineWishes, machine_order, machines
+from harness.wishes import MachineWishes, machine_order, machines, read_text
 
 LEAST_FORKS = 2
 """As many runs that can share a boot are worth it: saving and copying a machine takes a few seconds."""
@@ -36,7 +37,7 @@ class VerifyRequest(MachineWishes):
     """An image to verify. `hold` keeps a failed guest running.
 
     `scenario` is the names of scenarios with commas between them, or all: those that apply. `seed` None is the one that
-    a scenario wants.
+    a scenario wants. `faults` are NAME or NAME=ARGUMENT, `fault_script` a TOML file (`harness.faultscript`).
 
     `limit` is how long a first boot may take, in seconds, and `link` how the guest is wired (`harness.wire`); without
     them, as long as this machine's accelerator needs, and whatever works here.
@@ -45,6 +46,8 @@ class VerifyRequest(MachineWishes):
     image: Path = Path()
     scenario: str = "first-boot"
     seed: str | None = None
+    faults: tuple[str, ...] = ()
+    fault_script: Path | None = None
     output: Path = Path("output")
     hold: bool = False
     link: str | None = None
@@ -78,11 +81,13 @@ class Run:
 
     scenario: Scenario
     machine: Mapping[str, Any]
+    faults: FaultPlan
 
     @property
     def can_be_forked(self) -> bool:
         """Whether its first boot can go on from one that other runs share."""
-        return not unlike(find_machine(self.machine["machine"]), self.machine["seed"], self.scenario.stints[0])
+        machine, first = find_machine(self.machine["machine"]), self.scenario.stints[0]
+        return not unlike(machine, self.machine["seed"], first, self.faults.injection)
 
 
 def verify(request: VerifyRequest, progress: Progress) -> Verified:
@@ -134,6 +139,7 @@ def _planned(subject: Subject, request: VerifyRequest) -> tuple[list[Run], tuple
     for machine in machines(subject, request):
         for scenario in find_scenarios(request.scenario):
             seed = request.seed or scenario.seeds[0]
+            plan = plan_of(request, scenario.faults)
             if (reason := _refusal(subject, scenario, machine, request)) and request.scenario == "all":
                 refused.append(Refused(scenario.name, machine.name, reason))
             elif reason:
@@ -141,11 +147,19 @@ def _planned(subject: Subject, request: VerifyRequest) -> tuple[list[Run], tuple
                     reason, "`./kiln scenarios` says what each is for; `--scenario all` plays what applies"
                 )
             else:
-                runs.append(Run(scenario, machine_order(subject, machine, seed, request)))
+                plan.check_scenario(scenario.name)
+                runs.append(Run(scenario, machine_order(subject, machine, seed, request), plan))
     return runs, tuple(refused)
 
 
+def plan_of(request: VerifyRequest, more: tuple[str, ...] = ()) -> FaultPlan:
+    """The faults that were asked for, and those that the scenario has by itself."""
+    return FaultPlan.of((*more, *request.faults), read_text(request.fault_script))
+
+
 def _refusal(subject: Subject, scenario: Scenario, machine: MachineProfile, request: VerifyRequest) -> str:
+    if plan_of(request) and (request.seed or scenario.seeds[0]) != "azure":
+        return f"{scenario.name} without Azure has no host that could misbehave"
     if not scenario.when and request.seed in (None, *scenario.seeds):
         return ""  # applies to every image: no need to look into it
     if machine.secure_boot and (request.seed or scenario.seeds[0]) == "nocloud":
@@ -157,7 +171,7 @@ def _refusal(subject: Subject, scenario: Scenario, machine: MachineProfile, requ
 def _verify(
     subject: Subject, one: Run, digest: str, request: VerifyRequest, fork: Path | None, progress: Progress
 ) -> Report:
-    folder = subject.runs / run_name(one.machine["machine"], one.scenario, one.machine["seed"])
+    folder = subject.runs / run_name(one.machine["machine"], one.scenario, one.machine["seed"], one.faults.names)
     _empty(folder)
     progress.note(f"Machine {one.machine['machine']}, {one.scenario.name}: {one.scenario.title}")
     order = {
@@ -165,6 +179,8 @@ def _verify(
         "digest": digest,
         "scenario": one.scenario.name,
         "folder": str(folder),
+        "faults": [chosen.word for chosen in one.faults.chosen],
+        "script": read_text(request.fault_script),
         "hold": request.hold,
         "link": request.link,
         "limit": request.limit,
@@ -193,6 +209,7 @@ def _empty(folder: Path) -> None:
         ) from None
 
 
-def run_name(machine: str, scenario: Scenario, seed: str) -> str:
-    """The name of a run's folder: machine, scenario, and the seed where it is not the usual one."""
-    return f"{machine}-{scenario.name}" + ("" if seed == scenario.seeds[0] else f"-{seed}")
+def run_name(machine: str, scenario: Scenario, seed: str, faults: tuple[str, ...] = ()) -> str:
+    """The name of a run's folder: machine, scenario, the seed where it is not the usual one, and the faults."""
+    own = tuple(one for one in faults if one not in scenario.faults)
+    return "-".join((machine, scenario.name, *(() if seed == scenario.seeds[0] else (seed,)), *own))

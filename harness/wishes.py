@@ -129,6 +129,11 @@ def _read_key(path: Path | None) -> str | None:
     return private
 
 
+def read_text(path: Path | None) -> str:
+    """A text file's content, "" where none is named. Raises CallerError where it cannot be read."""
+    return (_read(path) or "").encode("latin-1").decode("utf-8", "replace")
+
+
 def _read(path: Path | None) -> str | None:
     """A file's bytes as Latin-1 text, which JSON carries unharmed."""
     if path is None:

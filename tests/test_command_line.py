@@ -10,7 +10,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 TASKS = {
-    *("build", "verify", "boot", "inspect", "distros", "plan", "scenarios", "doctor", "clean", "spec"),
+    *("build", "verify", "boot", "inspect", "distros", "plan", "scenarios", "faults", "doctor", "clean", "spec"),
     *("standin", "lint", "test"),
 }
 

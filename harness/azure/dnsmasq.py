@@ -5,10 +5,12 @@ name; foreign names do not exist. What it cannot say, `harness.azure.dhcp_relay`
 """
 
 import re
+import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,7 @@ from harness.azure import dhcp
 from harness.azure.journal import Journal
 from harness.vm import IMDS, WIRESERVER, VirtualMachine
 
+HOSTS: Final = "hosts"
 SERVER_PORT, CLIENT_PORT = 1067, 1068
 """Where dnsmasq serves leases: away from port 67, which is the relay's."""
 STARTING: Final = 10.0
@@ -35,8 +38,24 @@ def routes(vm: VirtualMachine) -> tuple[dhcp.Route, ...]:
     return tuple((IPv4Network(target), router) for target in ("0.0.0.0/0", f"{WIRESERVER}/32", f"{IMDS}/32"))
 
 
-def arguments(vm: VirtualMachine, folder: Path) -> tuple[str, ...]:
-    """dnsmasq's command line for one VM; leases and log go to the folder.
+@dataclass(frozen=True)
+class Settings:
+    """What a fault may change: leases of `lease` seconds instead of infinite ones, and nobody who resolves `names`."""
+
+    lease: int | None = None
+    names: bool = True
+
+    @property
+    def term(self) -> str:
+        """The lease's length as dnsmasq takes it."""
+        return "infinite" if self.lease is None else str(self.lease)
+
+
+AZURE = Settings()
+
+
+def arguments(vm: VirtualMachine, folder: Path, settings: Settings = AZURE) -> tuple[str, ...]:
+    """dnsmasq's command line for one VM; leases and log go to the folder, where `hosts` has the VM's address.
 
     - an empty user and group: it must not change them, which an unprivileged user namespace refuses.
     - `dhcp-ignore-clid`: a guest runs several DHCP clients one after another, all must get the one address.
@@ -65,8 +84,9 @@ def arguments(vm: VirtualMachine, folder: Path) -> tuple[str, ...]:
         "--expand-hosts",
         f"--dhcp-alternate-port={SERVER_PORT},{CLIENT_PORT}",
         f"--dhcp-leasefile={folder / 'leases'}",
-        f"--dhcp-range={network.network_address},static,{network.netmask},infinite",
-        f"--dhcp-host={vm.mac},{vm.address},infinite",
+        f"--dhcp-range={network.network_address},static,{network.netmask},{settings.term}",
+        f"--dhcp-hostsfile={folder / HOSTS}",
+        *(() if settings.names else ("--port=0",)),
         "--dhcp-authoritative",
         "--dhcp-ignore-clid",
         "--no-ping",
@@ -81,13 +101,22 @@ def arguments(vm: VirtualMachine, folder: Path) -> tuple[str, ...]:
     )
 
 
+def write_host(vm: VirtualMachine, address: str, folder: Path, settings: Settings = AZURE) -> None:
+    """Say which address the VM gets."""
+    (folder / HOSTS).write_text(f"{vm.mac},{address},{settings.term}\n")
+
+
 @contextmanager
-def dnsmasq(vm: VirtualMachine, folder: Path, journal: Journal) -> Iterator[None]:
+def dnsmasq(
+    vm: VirtualMachine, folder: Path, journal: Journal, settings: Settings = AZURE
+) -> Iterator[Callable[[str], None]]:
     """dnsmasq in the current network namespace until the block is left; names asked for go to the journal.
 
+    Yields a function that gives the VM another address: it learns of that when its lease is to be renewed.
     Raises MachineError where it is missing or does not start.
     """
-    command = (find("dnsmasq"), *arguments(vm, folder))
+    write_host(vm, vm.address, folder, settings)
+    command = (find("dnsmasq"), *arguments(vm, folder, settings))
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -102,10 +131,15 @@ def dnsmasq(vm: VirtualMachine, folder: Path, journal: Journal) -> Iterator[None
     try:
         if not started.wait(STARTING) or process.poll() is not None:
             raise MachineError(f"dnsmasq does not start: {_last_words(process, follower, path)}", f"its log is {path}")
-        yield
+        yield lambda address: _move(process, vm, address, folder, settings)
     finally:
         _end(process)
         follower.join()
+
+
+def _move(process: "subprocess.Popen[str]", vm: VirtualMachine, address: str, folder: Path, settings: Settings) -> None:
+    write_host(vm, address, folder, settings)
+    process.send_signal(signal.SIGHUP)  # it then reads the file of hosts anew
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree
@@ -36,19 +37,35 @@ class Request:
         return next((value for key, value in self.query if key == name), None)
 
     @property
+    def target(self) -> str:
+        """Path and query as the request line held them, without their escapes."""
+        query = "&".join(f"{name}={value}" for name, value in self.query)
+        return f"{self.path}?{query}" if query else self.path
+
+    @property
     def repeated(self) -> tuple[str, ...]:
         """Query parameters given more than once."""
         names = [key for key, _ in self.query]
         return tuple(sorted({name for name in names if names.count(name) > 1}))
 
 
+class Ending(StrEnum):
+    """How an answer ends: as it should, half way through its body, or with a reset connection and no word."""
+
+    WHOLE = "whole"
+    TRUNCATED = "truncated"
+    RESET = "reset"
+
+
 @dataclass(frozen=True)
 class Response:
-    """What a service answers."""
+    """What a service answers; one that misbehaves on purpose does so `after` so many seconds, and with another end."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    after: float = 0.0
+    ending: Ending = Ending.WHOLE
 
     @classmethod
     def json(cls, value: Any, status: int = 200) -> "Response":

@@ -5,11 +5,12 @@ The caller makes the namespace (which has no way out) and the interface that fac
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from build.command import run
 from harness.azure.dhcp_relay import Answer, asking_dnsmasq, serve_dhcp
-from harness.azure.dnsmasq import dnsmasq
+from harness.azure.dnsmasq import AZURE, Settings, dnsmasq
 from harness.azure.host import AzureHost
 from harness.vm import IMDS, WIRESERVER, VirtualMachine
 
@@ -19,21 +20,41 @@ def addresses(vm: VirtualMachine) -> tuple[str, ...]:
     return f"{vm.router}/{vm.prefix}", f"{WIRESERVER}/32", f"{IMDS}/32"
 
 
+@dataclass(frozen=True)
+class Network:
+    """The network while it is there. `move` gives the guest another address at its next renewal, and `appear` adds an
+    address that the host has kept silent about."""
+
+    move: Callable[[str], None]
+    appear: Callable[[str], None]
+
+
 @contextmanager
 def azure_network(
-    interface: str, host: AzureHost, folder: Path, wrap: Callable[[Answer], Answer] = lambda answer: answer
-) -> Iterator[None]:
+    interface: str,
+    host: AzureHost,
+    folder: Path,
+    wrap: Callable[[Answer], Answer] = lambda answer: answer,
+    settings: Settings = AZURE,
+    silent: tuple[str, ...] = (),
+) -> Iterator[Network]:
     """Addresses on the interface, dnsmasq and the DHCP relay, until the block is left.
 
-    `wrap` may change the path of DHCP messages (a fault). The folder gets dnsmasq's leases and log. Packets are not
-    forwarded: the namespace has no other way anyway. Raises MachineError or CommandFailed where `ip` or dnsmasq fail.
+    `wrap` may change the path of DHCP messages, `settings` those of dnsmasq, and `silent` are addresses that nobody has
+    (faults). The folder gets dnsmasq's leases and log. Packets are not forwarded: the namespace has no other way
+    anyway. Raises MachineError or CommandFailed where `ip` or dnsmasq fail.
     """
     with ExitStack() as stack:
-        run("ip", "link", "set", "lo", "up")
-        for address in addresses(host.vm):
+
+        def appear(address: str) -> None:
             run("ip", "address", "add", address, "dev", interface)
             stack.callback(run, "ip", "address", "del", address, "dev", interface, expect=(0, 1, 2))
-        stack.enter_context(dnsmasq(host.vm, folder, host.journal))
+
+        run("ip", "link", "set", "lo", "up")
+        for address in addresses(host.vm):
+            if address.partition("/")[0] not in silent:
+                appear(address)
+        move = stack.enter_context(dnsmasq(host.vm, folder, host.journal, settings))
         answer = stack.enter_context(asking_dnsmasq(host.vm))
         stack.enter_context(serve_dhcp(interface, host, wrap(answer)))
-        yield
+        yield Network(move, appear)

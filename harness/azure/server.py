@@ -4,6 +4,8 @@ Every exchange goes into the journal. A service that breaks becomes status 500 a
 """
 
 import asyncio
+import socket
+import struct
 import threading
 import time
 import traceback
@@ -17,24 +19,30 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from build.errors import MachineError
-from harness.azure.http import App, Request, Response
+from harness.azure.http import App, Ending, Request, Response
 from harness.azure.journal import Journal
 
 BODY_LIMIT: Final = 64 * 2**20
 """Bytes of a request's body; an agent's archive of logs is the largest."""
 WORKERS: Final = 32
 """Requests answered at once: a service may be made to dawdle, and must not hold up the others."""
+GATE_PACE: Final = 0.05
+"""Seconds between two looks at a gate."""
 PARTING: Final = 1.0
 """Seconds that exchanges under way have when the server stops."""
 
 
 class Binding(NamedTuple):
-    """A service and where it listens; `source` is its name in the journal. Port 0 lets the system choose."""
+    """A service and where it listens; `source` is its name in the journal. Port 0 lets the system choose.
+
+    One with a `gate` refuses connections until that is set, if it ever is.
+    """
 
     address: str
     port: int
     app: App
     source: str = "http"
+    gate: threading.Event | None = None
 
 
 @dataclass
@@ -110,8 +118,23 @@ async def _listen(stack: AsyncExitStack, binding: Binding, journal: Journal) -> 
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, binding.address, binding.port)
+    if binding.gate:
+        opening = asyncio.create_task(_open_later(site, binding, binding.gate, journal))
+        stack.callback(opening.cancel)
+        return binding.port
     await site.start()
     return int(runner.addresses[-1][1])
+
+
+async def _open_later(site: web.TCPSite, binding: Binding, gate: threading.Event, journal: Journal) -> None:
+    """Listen once the gate is set; the address may be missing until then."""
+    while not gate.is_set():
+        await asyncio.sleep(GATE_PACE)
+    try:
+        await site.start()
+        journal.add(binding.source, "opened")
+    except OSError as refused:
+        journal.add(binding.source, "crash", error=str(refused))
 
 
 async def _exchange(raw: web.BaseRequest, binding: Binding, journal: Journal) -> web.Response:
@@ -128,13 +151,32 @@ async def _exchange(raw: web.BaseRequest, binding: Binding, journal: Journal) ->
         seconds=round(time.monotonic() - began, 3),
     )
     headers = {"Server": "Microsoft-IIS/10.0", **response.headers}
+    if response.ending is not Ending.WHOLE:
+        _break_off(raw, response)
     return web.Response(status=response.status, body=response.body, headers=headers)
+
+
+def _break_off(raw: web.BaseRequest, response: Response) -> None:
+    """End the exchange before its end: after half the body, or by a reset before its first byte."""
+    if (transport := raw.transport) is None:
+        return
+    if response.ending is Ending.TRUNCATED:
+        head = f"HTTP/1.1 {response.status} OK\r\nContent-Length: {len(response.body)}\r\n\r\n".encode()
+        transport.write(head + response.body[: len(response.body) // 2])
+        transport.close()
+        return
+    line: socket.socket = transport.get_extra_info("socket")
+    # No time to linger: closing then resets the connection (socket(7)).
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 async def _respond(raw: web.BaseRequest, binding: Binding, journal: Journal) -> Response:
     try:
         request = await _read(raw)
-        return await asyncio.get_running_loop().run_in_executor(None, binding.app, request)
+        response = await asyncio.get_running_loop().run_in_executor(None, binding.app, request)
+        await asyncio.sleep(response.after)
+        return response
     except _TooLarge:
         return Response(413, b"Request entity too large", {"Connection": "close"})
     except Exception as broken:  # one broken service must not take the host down, nor fail in silence

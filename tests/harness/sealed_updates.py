@@ -9,8 +9,9 @@ from typing import Any
 from harness.deadline import Deadline
 from harness.guest import make_key
 from harness.machines import GEN1, GEN2
+from harness.order import Order, profile_of
 from harness.play import BOOT_LIMIT, first_boot
-from harness.stage import Order, profile_of, staged
+from harness.stage import staged
 
 
 def main(request: Mapping[str, Any]) -> int:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.azure.faults import HttpFault, Window
+from harness.faults import choose
 from harness.fork import DISK, VARIABLES, Fork, unlike
 from harness.hardware import Hardware
+from harness.injection import Injection
 from harness.machines import GEN1, GEN2, NVME, TRUSTED, MachineProfile
 from harness.qemu import CONSOLE
 from harness.scenario import SCENARIOS, Stint, find_scenario
@@ -40,6 +43,29 @@ def test_shares_a_first_boot(machine: MachineProfile, name: str) -> None:
 )
 def test_shares_nothing_that_differs_before(machine: MachineProfile, seed: str, stint: Stint, reason: str) -> None:
     assert reason in unlike(machine, seed, stint)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("imds-500", ""),
+        ("dvd-empty", ""),
+        ("link-loss", ""),
+        ("dvd-unreadable", "hardware"),
+        ("dvd-vdb-decoy", "hardware"),
+        ("nic-hotplug", "hardware"),
+        ("clock=-1", "hardware"),
+    ],
+)
+def test_shares_a_boot_with_faults_that_come_later(words: str, reason: str) -> None:
+    found = unlike(GEN2, "azure", Stint(), choose(words).injection)
+    assert reason in found
+    assert bool(found) == bool(reason)
+
+
+def test_shares_no_boot_where_seconds_count_from_its_beginning() -> None:
+    injection = Injection(http=(HttpFault("imds", status=500, window=Window(begins=5)),))
+    assert "counted from when it was switched on" in unlike(GEN2, "azure", Stint(), injection)
 
 
 def test_no_later_stint_goes_on_from_a_first_boot() -> None:

@@ -16,7 +16,9 @@ from harness.console import Console
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import MARK, QUESTIONS
 from harness.guest import Output
-from harness.play import Boot, first_boot, reboot
+from harness.injection import NOTHING, Injection
+from harness.play import Boot, act, first_boot, reboot, switch_off, troubled_boot
+from harness.scenario import CHOSEN, RENAMED, Deed
 from harness.stage import Stage
 from tests.harness.guests import ANSWERS, CLOUD_INIT, SPECIALIZED_PROFILE, VM
 
@@ -38,13 +40,25 @@ class Player:
         self.done.append(moment)
         self.script.get(moment, lambda: None)()
 
-    def connect(self, deadline: Deadline, check_alive: Callable[[], None]) -> None:
+    def connect(self, deadline: Deadline, check_alive: Callable[[], None], address: Callable[[], str]) -> None:
         check_alive()
+        assert address() == VM.address
         self.happen("login")
 
     def run(self, command: str, **_: Any) -> Output:
-        self.happen("reboot" if command == "systemctl reboot" else "ask")
+        moments = {"systemctl reboot": "reboot", f"hostnamectl set-hostname {CHOSEN}": "name"}
+        self.happen(moments.get(command, "ask"))
         return Output(0, PRINTED, "")
+
+    def powerdown(self) -> None:
+        self.happen("power button")
+
+    def wait(self, deadline: Deadline) -> str:
+        raise TooLate("still on")
+
+    @property
+    def alive(self) -> bool:
+        return not self.ended
 
     def close(self) -> None:
         self.done.append("hang up")
@@ -72,7 +86,17 @@ def stage(
     player.script = {moment: lambda act=act: act(player) for moment, act in script.items()}  # type: ignore[misc]
     (folder / "console.log").write_text(console)
     told = Console(folder / "console.log", player.check_alive)
-    made = SimpleNamespace(vm=VM, host=host, machine=player, guest=player, console=told, accelerator=KVM, folder=folder)
+    made = SimpleNamespace(
+        vm=VM,
+        host=host,
+        machine=player,
+        guest=player,
+        console=told,
+        accelerator=KVM,
+        folder=folder,
+        injection=NOTHING,
+        address=VM.address,
+    )
     return cast(Stage, made), player
 
 
@@ -172,3 +196,41 @@ def test_a_reboot_may_break_the_connection(tmp_path: Path) -> None:
 def test_old_troubles_do_not_count_after_a_reboot(tmp_path: Path) -> None:
     made, _ = stage(tmp_path, "Kernel panic - not syncing: before\n", reboot=Player.reset)
     assert reboot(made).ending == ""
+
+
+def test_leaves_the_disc_in_the_drive_where_that_is_the_fault(tmp_path: Path) -> None:
+    made, player = stage(tmp_path, reboot=Player.reset)
+    made = cast(Stage, SimpleNamespace(**{**vars(made), "injection": Injection(disc_stays=True)}))
+    assert reboot(made).ending == ""
+    assert "no disc" not in player.done
+
+
+def test_names_the_machine_by_the_metadata_service_or_by_its_administrator(tmp_path: Path) -> None:
+    made, player = stage(tmp_path, reboot=Player.reset)
+    assert act(made, Deed.RENAME).ending == ""
+    assert made.host.vm.os_profile is not None and made.host.vm.os_profile.computer_name == RENAMED
+    assert "name" not in player.done
+    assert act(made, Deed.CHOOSE).ending == ""
+    assert player.done.index("name") < player.done.index("reboot", player.done.index("name"))
+
+
+def test_a_machine_that_ignores_its_power_button_is_switched_off_all_the_same(tmp_path: Path) -> None:
+    made, player = stage(tmp_path)
+    switch_off(made)
+    assert "power button" in player.done
+    assert made.host.journal.last("machine", "switched off").details == {"obeyed": False}  # type: ignore[union-attr]
+
+
+def test_under_faults_a_login_is_what_is_waited_for(tmp_path: Path) -> None:
+    made, _ = stage(tmp_path)
+    made.host.take_health("NotReady", "ProvisioningFailed", "http error 403")
+    assert troubled_boot(made, 0).ending == ""
+
+
+def test_under_faults_nobody_is_waited_for_long_after_the_report(tmp_path: Path) -> None:
+    made, _ = stage(tmp_path, "kiln login: ", login=gone("never"))
+    made.host.take_health("NotReady", "ProvisioningFailed", "http error 403")
+    made.host.journal.began -= 31
+    assert troubled_boot(made, 0).ending.startswith("nobody could log in within 30 s after the guest's report; last")
+    made.host.journal.began += 31
+    assert troubled_boot(made, 10).ending.startswith("never; last")

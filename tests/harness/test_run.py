@@ -10,9 +10,9 @@ from build.errors import CallerError
 from harness.expected import CUSTOM_DATA, USER_DATA
 from harness.guest import make_key
 from harness.machines import GEN1, GEN2, MachineProfile
+from harness.order import Order, make_vm, profile_of
 from harness.run import _files
 from harness.scenario import find_scenario
-from harness.stage import Order, make_vm, profile_of
 from harness.vm import swapped
 from harness.wishes import MachineWishes, machine_order
 from tests.build.test_manifest import MANIFEST

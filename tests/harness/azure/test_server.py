@@ -10,7 +10,7 @@ import pytest
 
 from build.errors import MachineError
 from harness.azure import server
-from harness.azure.http import Request, Response
+from harness.azure.http import Ending, Request, Response
 from harness.azure.journal import Journal
 from harness.azure.server import Binding, serve
 from harness.deadline import Deadline
@@ -111,3 +111,47 @@ def test_is_gone_when_the_block_is_left(journal: Journal, tmp_path: Path) -> Non
         port = ports[0]
     with pytest.raises(ConnectionRefusedError):
         ask(port, "GET", "/")
+
+
+@pytest.mark.parametrize(
+    ("ending", "error"), [(Ending.TRUNCATED, http.client.IncompleteRead), (Ending.RESET, ConnectionResetError)]
+)
+def test_breaks_an_answer_off_on_purpose(ending: Ending, error: type[Exception], journal: Journal) -> None:
+    with serve([Binding("127.0.0.1", 0, lambda _: Response(200, b"x" * 1000, ending=ending))], journal) as ports:
+        with pytest.raises(error) as broken:
+            ask(ports[0], "GET", "/")
+        if isinstance(broken.value, http.client.IncompleteRead):
+            assert broken.value.partial == b"x" * 500
+    assert [entry.event for entry in journal.entries] == ["exchange"]
+
+
+def test_answers_later_on_purpose_without_holding_up_others(journal: Journal) -> None:
+    def app(request: Request) -> Response:
+        return Response(after=0.2 if request.path == "/late" else 0)
+
+    with serve([Binding("127.0.0.1", 0, app)], journal) as ports:
+        waiting = threading.Thread(target=ask, args=(ports[0], "GET", "/late"))
+        waiting.start()
+        ask(ports[0], "GET", "/quick")
+        waiting.join()
+    late = next(entry for entry in journal.entries if entry.details["path"] == "/late")
+    assert late.details["seconds"] >= 0.2
+
+
+def test_refuses_connections_until_its_gate_is_set(journal: Journal) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    gate = threading.Event()
+    with serve([Binding("127.0.0.1", port, echo, "echo", gate)], journal) as ports:
+        assert ports == (port,)
+        with pytest.raises(ConnectionRefusedError):
+            ask(port, "GET", "/")
+        gate.set()
+        Deadline.after(5).until("the gate", lambda: journal.find("echo", "opened") or None, every=0.01)
+        assert ask(port, "GET", "/")[0] == 200
+
+
+def test_ends_although_a_gate_was_never_set(journal: Journal) -> None:
+    with serve([Binding("127.0.0.1", 1, echo, "echo", threading.Event())], journal):
+        pass
+    assert journal.entries == ()

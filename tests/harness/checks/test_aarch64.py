@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from build.errors import CallerError
+from harness.assembly import check_machine
 from harness.checks.boot import (
     grub_speaks_on_the_serial_console,
     the_kernel_speaks_early_on_aarch64,
@@ -13,9 +14,9 @@ from harness.checks.boot import (
 from harness.checks.console import the_kernel_drives_the_serial_port
 from harness.grub import Entry, parse
 from harness.kernels import Kernel
+from harness.order import Order
 from harness.processor import AARCH64
 from harness.profile import Profile
-from harness.stage import Order, check_machine
 
 ARM = Profile((2,), "generalized", "cloud-init", "debian", "aarch64")
 X86 = Profile((2,), "generalized", "cloud-init", "debian", "x86_64")
