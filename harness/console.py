@@ -19,6 +19,7 @@ TROUBLES = tuple(
         ("systemd is in emergency mode", r"^You are in emergency mode.*|^Give root password for maintenance.*"),
         ("systemd is in emergency mode", r"Cannot open access to console, the root account is locked.*"),
         ("the initramfs gave up", r"^\(initramfs\) *|^ALERT! .* does not exist.*|dracut:/#|^Entering emergency mode.*"),
+        ("there is no init but a bare shell", r"^/bin/sh: 0: can't access tty; job control turned off"),
         ("GRUB is in its rescue shell", r"grub rescue> *"),
         ("GRUB waits at its prompt: it has no menu", r"^ *grub> *"),
         ("the firmware found nothing to boot", r"No bootable device.*|^BdsDxe: No bootable option.*|^Shell> *"),

@@ -40,6 +40,7 @@ def test_takes_escape_codes_out(raw: bytes, text: str) -> None:
         ("Cannot open access to console, the root account is locked.", "emergency mode"),
         ("ALERT!  UUID=1 does not exist.  Dropping to a shell!", "the initramfs gave up: ALERT!  UUID=1"),
         ("\n(initramfs) ", "the initramfs gave up"),
+        ("/bin/sh: 0: can't access tty; job control turned off\n# ", "there is no init but a bare shell"),
         ("Entering rescue mode...\ngrub rescue> ", "rescue shell"),
         ("\ngrub> ", "GRUB waits at its prompt"),
         ("BdsDxe: No bootable option or device was found.", "nothing to boot"),
