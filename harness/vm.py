@@ -30,10 +30,29 @@ class OSProfile:
 
 
 @dataclass(frozen=True)
+class NetworkInterface:
+    """A further network card, of the same subnet: its MAC and its addresses, the first of which DHCP hands out."""
+
+    mac: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DataDisk:
+    """A disk beside the system's, empty when the VM was made."""
+
+    lun: int
+    size_gib: int
+
+
+@dataclass(frozen=True)
 class VirtualMachine:
     """A VM as Azure knows it. Without `os_profile` it is made from a specialized image.
 
-    `uuid` is the SMBIOS UUID as QEMU gets it; `generation` 1 boots by BIOS, 2 by UEFI.
+    `uuid` is the SMBIOS UUID as QEMU gets it; `generation` 1 boots by BIOS, 2 by UEFI. `more_addresses` are further
+    ones of its first network card, which no DHCP hands out; `public_address` is the one that a load balancer has for
+    it. `resource_disk_gib` is the size of the temporary disk, 0 where its size has none. `pool` is how a VM that was
+    made before anybody wanted it waits for its owner: "None", "Running" or "Savable".
     """
 
     name: str
@@ -55,6 +74,12 @@ class VirtualMachine:
     incarnation: int = 1
     os_disk_gib: int = 30
     tags: tuple[tuple[str, str], ...] = field(default=())
+    more_addresses: tuple[str, ...] = ()
+    more_interfaces: tuple[NetworkInterface, ...] = ()
+    data_disks: tuple[DataDisk, ...] = ()
+    resource_disk_gib: int = 0
+    public_address: str = ""
+    pool: str = "None"
 
     @property
     def vm_id(self) -> UUID:

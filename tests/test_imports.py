@@ -18,8 +18,8 @@ KNOWN_TO_HARNESS = {
 SHARED = {
     # Tasks are declared in one place and run from another.
     "invoke": {"commandline", "tasks"},
-    # Keys and envelopes are different matters of one library.
-    "cryptography": {"harness.azure.certificates", "harness.azure.envelope", "harness.guest"},
+    # Keys, envelopes and signatures are different matters of one library.
+    "cryptography": {"harness.azure.attested", "harness.azure.certificates", "harness.azure.envelope", "harness.guest"},
     # What moves while one waits, and what is read afterwards.
     "rich": {"build.progress", "harness.render_text"},
 }

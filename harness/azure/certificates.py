@@ -37,20 +37,29 @@ class Identity:
 
 
 def make_identity(common_name: str = COMMON_NAME) -> Identity:
-    """A fresh self-signed certificate, valid from a day ago (a guest's clock may lag)."""
+    """A fresh self-signed certificate."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    name = named(common_name)
+    return Identity(unsigned(name, name, key).sign(key, SHA256()), key)
+
+
+def named(common_name: str) -> x509.Name:
+    """A name that is a common name alone."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def unsigned(subject: x509.Name, issuer: x509.Name, key: rsa.RSAPrivateKey) -> x509.CertificateBuilder:
+    """A certificate that its issuer has yet to sign, valid from a day ago (a guest's clock may lag)."""
     since = datetime.now(UTC) - timedelta(days=1)
-    builder = (
+    return (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(since)
         .not_valid_after(since + VALID)
     )
-    return Identity(builder.sign(key, SHA256()), key)
 
 
 def sealed(identity: Identity, transport: str, cipher: str) -> str:

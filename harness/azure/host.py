@@ -4,10 +4,11 @@ The services write through its verbs; checks and scenarios read its properties. 
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.azure.events import Event, Schedule
 from harness.azure.http import Request
 from harness.azure.journal import Journal
 from harness.vm import VirtualMachine
@@ -63,8 +64,8 @@ class AzureHost:
     """One VM's host. Its attributes are tuples in the order of arrival; only its verbs replace them.
 
     `observations` is what agents told the health service, `status` the agent's status blobs, `agent_log` its last
-    archive of logs. `hostnames` are the names that DHCP clients gave themselves (option 12), in order of change:
-    Azure's DNS keeps the last.
+    archive of logs, `schedule` what Azure is about to do to the VM. `hostnames` are the names that DHCP clients gave
+    themselves (option 12), in order of change: Azure's DNS keeps the last.
     """
 
     def __init__(self, vm: VirtualMachine, journal: Journal | None = None) -> None:
@@ -78,6 +79,8 @@ class AzureHost:
         self.hostnames: tuple[str, ...] = ()
         self.agent_log = b""
         self.ejected = False
+        self.schedule = Schedule()
+        self.reprovision_data = b""
         self._lock = threading.Lock()
 
     def take_health(
@@ -121,6 +124,24 @@ class AzureHost:
         with self._lock:
             if self.hostnames[-1:] != (name,):
                 self.hostnames = (*self.hostnames, name)
+
+    def announce(self, event: Event) -> None:
+        """Tell the guest of something to come. Raises ValueError for a type of event that Azure does not have."""
+        with self._lock:
+            self.schedule = self.schedule.with_event(event)
+            self.journal.add("imds", "event announced", kind=event.kind, id=str(event.id))
+
+    def let_begin(self, ids: Iterable[str]) -> None:
+        """Remember that the guest lets events begin. Raises KeyError for one that is not there."""
+        with self._lock:
+            self.schedule = self.schedule.started(ids)
+            self.journal.add("imds", "events may begin", ids=sorted(ids))
+
+    def hand_over(self, vm: VirtualMachine, medium: bytes) -> None:
+        """Give a VM that waited in a pool to its owner: from now on it is `vm`, and `medium` is its ovf-env.xml."""
+        with self._lock:
+            self.vm, self.reprovision_data = vm, medium
+            self.journal.add("machine", "handed over to its owner", name=vm.name)
 
     def take_eject(self) -> None:
         """Remember that the guest opened the provisioning DVD's tray."""

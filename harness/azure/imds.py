@@ -1,38 +1,63 @@
 """The instance metadata service, http://169.254.169.254/metadata, as it answers one VM.
 
-https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service (host-protocol 3). Left out: scheduled
-events, the load balancer and the attested document (404), limits of rate. A VM without an identity gets no token.
+https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service. Left out: limits of rate (a fault has
+them), and the two minutes that the first question for scheduled events may take. No VM here has an identity: it gets no
+token.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
+from harness.azure import events
+from harness.azure.attested import NONCE_DIGITS, Signer, attested, make_signer
 from harness.azure.host import AzureHost
 from harness.azure.http import App, Request, Response
 from harness.azure.instance import VERSIONS, instance, known_in
 
 NEWEST = 3
 """How many versions a refusal names."""
+ATTESTED_SINCE, BALANCED_SINCE, REPROVISIONED_SINCE = "2018-10-01", "2020-10-01", "2019-06-01"
+
+Node = Callable[[AzureHost, Request], Response]
 
 
 def imds(host: AzureHost, strict: bool = False) -> App:
     """The metadata service of one VM. With `strict`, an older version does not show newer fields."""
+    nodes = _nodes(strict)
 
     def answer(request: Request) -> Response:
-        if refusal := _refusal(request):
-            return refusal
         path = request.path.rstrip("/")
+        if refusal := _refusal(request, ("GET", "POST") if path == "/metadata/scheduledevents" else ("GET",)):
+            return refusal
         if path == "/metadata/versions":
             return Response.json({"apiVersions": list(VERSIONS)})
-        if refusal := _version_refusal(request):
-            return refusal
-        if path.startswith("/metadata/identity/"):
-            return Response.json({"error": "invalid_request", "error_description": "Identity not found"}, 400)
-        if path == "/metadata/instance" or path.startswith("/metadata/instance/"):
-            return _answer_node(_model(host, request, strict), path.split("/")[3:], request)
-        return _missing()
+        name = path.removeprefix("/metadata/").split("/")[0]
+        if not path.startswith("/metadata/") or name not in nodes:
+            return _version_refusal(request, VERSIONS) or _missing()
+        node, versions = nodes[name]
+        return _version_refusal(request, versions) or node(host, request)
 
     return answer
+
+
+def _nodes(strict: bool) -> Mapping[str, tuple[Node, Sequence[str]]]:
+    """What there is below /metadata, with the versions in which it is answered; none given means any."""
+    signer = cache(make_signer)
+    return {
+        "instance": (lambda host, request: _instance(host, request, strict), VERSIONS),
+        "attested": (lambda host, request: _attested(host, request, signer), _since(ATTESTED_SINCE)),
+        "loadbalancer": (_load_balancer, _since(BALANCED_SINCE)),
+        "scheduledevents": (_scheduled_events, events.VERSIONS),
+        "reprovisiondata": (_reprovision_data, _since(REPROVISIONED_SINCE)),
+        "identity": (_identity, ()),  # it has versions of its own, which nobody lists
+    }
+
+
+def _since(version: str) -> tuple[str, ...]:
+    return tuple(one for one in VERSIONS if one >= version)
 
 
 def _error(text: str, status: int = 400) -> Response:
@@ -43,33 +68,74 @@ def _missing() -> Response:
     return _error("Not found", 404)
 
 
-def _refusal(request: Request) -> Response | None:
+def _refusal(request: Request, methods: tuple[str, ...]) -> Response | None:
     if request.headers.get("metadata", "").lower() != "true":
         return _error("Bad request. Required metadata header not specified")
     if "x-forwarded-for" in request.headers:
         return _error("Bad request. A forwarded request is not answered")
-    if request.method != "GET":
+    if request.method not in methods:
         return _error("Method not allowed", 405)
     if request.repeated:
         return _error(f"Bad request. Query parameter given more than once: {', '.join(request.repeated)}")
     return None
 
 
-def _version_refusal(request: Request) -> Response | None:
+def _version_refusal(request: Request, versions: Sequence[str]) -> Response | None:
     asked = request.parameter("api-version")
-    if request.path.startswith("/metadata/identity/") and asked:
-        return None  # the identity service has versions of its own
-    if asked in VERSIONS:
+    if asked in versions or (asked and not versions):
         return None
-    newest = sorted(VERSIONS, reverse=True)[:NEWEST]
+    newest = sorted(versions or VERSIONS, reverse=True)[:NEWEST]
     text = "Bad request. api-version is invalid or was not specified in the request."
     return Response.json({"error": text, "newest-versions": newest}, 400)
 
 
-def _model(host: AzureHost, request: Request, strict: bool) -> Mapping[str, Any]:
+def _instance(host: AzureHost, request: Request, strict: bool) -> Response:
     extended = (request.parameter("extended") or "").lower() == "true"
-    model = instance(host.vm, extended)
-    return known_in(model, request.parameter("api-version") or "") if strict else model
+    model: Mapping[str, Any] = instance(host.vm, extended)
+    if strict:
+        model = known_in(model, request.parameter("api-version") or "")
+    return _answer_node(model, request.path.rstrip("/").split("/")[3:], request)
+
+
+def _attested(host: AzureHost, request: Request, signer: Callable[[], Signer]) -> Response:
+    if request.path.rstrip("/") != "/metadata/attested/document":
+        return _missing()
+    nonce = request.parameter("nonce") or ""
+    if nonce and not (nonce.isascii() and nonce.isdigit() and len(nonce) <= NONCE_DIGITS):
+        return _error(f"Bad request. The nonce has at most {NONCE_DIGITS} digits")
+    return Response.json(attested(host.vm, signer(), nonce, datetime.now(UTC)))
+
+
+def _load_balancer(host: AzureHost, request: Request) -> Response:
+    if request.path.rstrip("/") != "/metadata/loadbalancer" or not host.vm.public_address:
+        return _error("No load balancer metadata is found. Please check if your VM is using any load balancer.", 404)
+    address = {"frontendIpAddress": host.vm.public_address, "privateIpAddress": host.vm.address}
+    balancer = {"publicIpAddresses": [address], "inboundRules": [], "outboundRules": []}
+    return Response.json({"loadbalancer": balancer})
+
+
+def _scheduled_events(host: AzureHost, request: Request) -> Response:
+    if request.path.rstrip("/") != "/metadata/scheduledevents":
+        return _missing()
+    if request.method == "GET":
+        return Response.json(host.schedule.as_dict(request.parameter("api-version") or ""))
+    try:
+        wanted = [str(one["EventId"]) for one in json.loads(request.body)["StartRequests"]]
+        host.let_begin(wanted)
+    except (ValueError, TypeError, KeyError, RecursionError) as broken:
+        return _error(f"Bad request. StartRequests must name events that there are: {broken}")
+    return Response()
+
+
+def _reprovision_data(host: AzureHost, request: Request) -> Response:
+    """404 until somebody wants the VM; then what its disc would hold."""
+    if request.path.rstrip("/") != "/metadata/reprovisiondata" or not host.reprovision_data:
+        return _missing()
+    return Response(200, host.reprovision_data, {"Content-Type": "text/xml; charset=utf-8"})
+
+
+def _identity(host: AzureHost, request: Request) -> Response:
+    return Response.json({"error": "invalid_request", "error_description": "Identity not found"}, 400)
 
 
 def _answer_node(model: Mapping[str, Any], keys: Sequence[str], request: Request) -> Response:

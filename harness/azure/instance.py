@@ -8,7 +8,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from harness.vm import OSProfile, VirtualMachine
+from harness.vm import DataDisk, NetworkInterface, OSProfile, VirtualMachine
 
 VERSIONS = (
     "2017-03-01",
@@ -84,6 +84,10 @@ INTRODUCED: Mapping[str, tuple[str, ...]] = {
     "2021-01-01": ("compute/userData",),
     "2021-02-01": ("compute/storageProfile/resourceDisk",),
     "2021-03-01": ("compute/extendedLocation", "compute/virtualMachineScaleSet"),
+    "2021-05-01": tuple(
+        f"compute/storageProfile/dataDisks/{name}"
+        for name in ("bytesPerSecondThrottle", "isSharedDisk", "isUltraDisk", "opsPerSecondThrottle")
+    ),
     "2021-10-01": ("compute/platformSubFaultDomain",),
     "2021-11-01": ("compute/additionalCapabilities", "compute/securityProfile/encryptionAtHost"),
     "2021-11-15": ("compute/host", "compute/hostGroup"),
@@ -105,7 +109,7 @@ def instance(vm: VirtualMachine, extended: bool = False) -> Node:
     document: Node = {"compute": compute(vm), "network": network(vm)}
     if extended:
         has_custom_data = bool(vm.os_profile and vm.os_profile.custom_data)
-        document["extended"] = {"compute": {"hasCustomData": has_custom_data, "ppsType": "None"}}
+        document["extended"] = {"compute": {"hasCustomData": has_custom_data, "ppsType": vm.pool}}
     return document
 
 
@@ -116,11 +120,12 @@ def known_in(document: Mapping[str, Any], version: str) -> Node:
 
 
 def _without(node: Mapping[str, Any], paths: set[str], prefix: str = "") -> Node:
-    kept = {name: child for name, child in node.items() if prefix + name not in paths}
-    return {
-        name: _without(child, paths, f"{prefix}{name}/") if isinstance(child, Mapping) else child
-        for name, child in kept.items()
-    }
+    def kept(child: Any, below: str) -> Any:
+        if isinstance(child, Mapping):
+            return _without(child, paths, below)
+        return [kept(one, below) for one in child] if isinstance(child, list) else child
+
+    return {name: kept(child, f"{prefix}{name}/") for name, child in node.items() if prefix + name not in paths}
 
 
 def compute(vm: VirtualMachine) -> Node:
@@ -176,13 +181,17 @@ def compute(vm: VirtualMachine) -> Node:
 
 
 def network(vm: VirtualMachine) -> Node:
-    """The one interface. Its MAC must be the NIC's: cloud-init leaves a guest without network otherwise."""
+    """The interfaces. Their MACs must be those of the NICs: cloud-init leaves a guest without network otherwise."""
+    first = NetworkInterface(vm.mac, (vm.address, *vm.more_addresses))
+    return {"interface": [_interface(vm, one) for one in (first, *vm.more_interfaces)]}
+
+
+def _interface(vm: VirtualMachine, one: NetworkInterface) -> Node:
     ipv4 = {
-        "ipAddress": [{"privateIpAddress": vm.address, "publicIpAddress": ""}],
+        "ipAddress": [{"privateIpAddress": address, "publicIpAddress": ""} for address in one.addresses],
         "subnet": [{"address": vm.network, "prefix": str(vm.prefix)}],
     }
-    mac = vm.mac.replace(":", "").upper()
-    return {"interface": [{"ipv4": ipv4, "ipv6": {"ipAddress": []}, "macAddress": mac}]}
+    return {"ipv4": ipv4, "ipv6": {"ipAddress": []}, "macAddress": one.mac.replace(":", "").upper()}
 
 
 def _os_profile(profile: OSProfile) -> Node:
@@ -220,8 +229,27 @@ def _storage(vm: VirtualMachine) -> Node:
     names = ("id", "offer", "publisher", "sku", "version")
     gallery = ("communityGalleryImageId", "sharedGalleryImageId", "exactVersion")
     return {
-        "dataDisks": [],
+        "dataDisks": [_data_disk(vm, one) for one in vm.data_disks],
         "imageReference": dict.fromkeys((*names, *gallery), ""),
         "osDisk": disk,
-        "resourceDisk": {"size": "0"},
+        "resourceDisk": {"size": str(vm.resource_disk_gib << 20)},
+    }
+
+
+def _data_disk(vm: VirtualMachine, disk: DataDisk) -> Node:
+    return {
+        "bytesPerSecondThrottle": "",
+        "caching": "None",
+        "createOption": "Empty",
+        "diskCapacityBytes": str(disk.size_gib << 30),
+        "diskSizeGB": str(disk.size_gib),
+        "image": {"uri": ""},
+        "isSharedDisk": "false",
+        "isUltraDisk": "false",
+        "lun": str(disk.lun),
+        "managedDisk": {"id": "", "storageAccountType": "Premium_LRS"},
+        "name": f"{vm.name}_DataDisk_{disk.lun}",
+        "opsPerSecondThrottle": "",
+        "vhd": {"uri": ""},
+        "writeAcceleratorEnabled": "false",
     }

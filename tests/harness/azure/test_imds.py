@@ -12,7 +12,7 @@ from harness.azure.host import AzureHost
 from harness.azure.http import Request, Response
 from harness.azure.imds import imds
 from harness.azure.instance import INTRODUCED, VERSIONS, instance
-from harness.vm import VirtualMachine
+from harness.vm import DataDisk, NetworkInterface, VirtualMachine
 from tests.harness.azure.machines import GENERALIZED, KEY, SPECIALIZED
 
 METADATA = {"Metadata": "true"}
@@ -60,7 +60,19 @@ def test_lists_its_versions_without_being_asked_for_one() -> None:
         (f"instance/compute/name/x?{NEWEST}&format=text", "GET", METADATA, 404, "Not found"),
         (f"instance/extended?{NEWEST}", "GET", METADATA, 404, "Not found"),
         (f"instancex?{NEWEST}", "GET", METADATA, 404, "Not found"),
-        (f"attested/document?{NEWEST}", "GET", METADATA, 404, "Not found"),
+        (f"attested?{NEWEST}", "GET", METADATA, 404, "Not found"),
+        (f"attested/document?{NEWEST}&nonce=12345678901", "GET", METADATA, 400, "10 digits"),
+        (f"attested/document?{NEWEST}&nonce=secret", "GET", METADATA, 400, "10 digits"),
+        ("attested/document?api-version=2018-04-02", "GET", METADATA, 400, "api-version"),
+        (f"loadbalancer?{NEWEST}", "GET", METADATA, 404, "No load balancer"),
+        (f"loadbalancer/x?{NEWEST}", "GET", METADATA, 404, "No load balancer"),
+        ("loadbalancer?api-version=2020-09-01", "GET", METADATA, 400, "api-version"),
+        ("reprovisiondata?api-version=2019-06-01", "GET", METADATA, 404, "Not found"),
+        ("scheduledevents", "GET", METADATA, 400, "2020-07-01"),
+        ("scheduledevents?api-version=2021-08-01", "GET", METADATA, 400, "api-version"),
+        ("scheduledevents/x?api-version=2020-07-01", "GET", METADATA, 404, "Not found"),
+        ("scheduledevents?api-version=2020-07-01", "PUT", METADATA, 405, "Method not allowed"),
+        ("scheduledevents?api-version=2020-07-01", "POST", METADATA, 400, "StartRequests"),
         (f"instance/compute/name?{NEWEST}", "GET", METADATA, 400, "format=text"),
         (f"instance?{NEWEST}&format=yaml", "GET", METADATA, 400, "format"),
         ("identity/oauth2/token?api-version=2018-02-01&resource=x", "GET", METADATA, 400, "invalid_request"),
@@ -153,9 +165,53 @@ def test_hides_newer_fields_in_strict_mode(version: str, missing: str, present: 
 
 
 def test_introduces_only_fields_that_exist() -> None:
-    whole = instance(GENERALIZED)
+    whole = instance(replace(GENERALIZED, data_disks=(DataDisk(0, 4),)))
     for path in (path for paths in INTRODUCED.values() for path in paths):
         node: Any = whole
         for key in path.split("/"):
-            node = node[key]
+            node = (node[0] if isinstance(node, list) else node)[key]
     assert set(INTRODUCED) <= set(VERSIONS)
+
+
+def test_tells_of_every_address_and_interface() -> None:
+    second = NetworkInterface("60:45:bd:00:00:14", ("10.0.0.20", "10.0.0.21"))
+    vm = replace(GENERALIZED, more_addresses=("10.0.0.8",), more_interfaces=(second,))
+    told = document(vm=vm)["network"]["interface"]
+    addresses = [[one["privateIpAddress"] for one in card["ipv4"]["ipAddress"]] for card in told]
+    assert addresses == [["10.0.0.4", "10.0.0.8"], ["10.0.0.20", "10.0.0.21"]]
+    assert [card["macAddress"] for card in told] == ["6045BD000004", "6045BD000014"]
+
+
+def test_tells_of_every_disk() -> None:
+    vm = replace(GENERALIZED, data_disks=(DataDisk(0, 4), DataDisk(3, 64)), resource_disk_gib=16)
+    told = document(vm=vm)["compute"]["storageProfile"]
+    assert [(one["lun"], one["diskSizeGB"], one["diskCapacityBytes"]) for one in told["dataDisks"]] == [
+        ("0", "4", str(4 << 30)),
+        ("3", "64", str(64 << 30)),
+    ]
+    assert told["resourceDisk"] == {"size": str(16 << 20)}
+
+
+def test_hides_newer_fields_of_disks_too() -> None:
+    vm = replace(GENERALIZED, data_disks=(DataDisk(0, 4),))
+    (disk,) = document("2021-03-01", vm, strict=True)["compute"]["storageProfile"]["dataDisks"]
+    assert "isUltraDisk" not in disk
+    assert disk["lun"] == "0"
+
+
+def test_tells_of_a_load_balancer() -> None:
+    told = json.loads(ask(f"loadbalancer?{NEWEST}", replace(GENERALIZED, public_address="203.0.113.7")).body)
+    assert told["loadbalancer"]["publicIpAddresses"] == [
+        {"frontendIpAddress": "203.0.113.7", "privateIpAddress": "10.0.0.4"}
+    ]
+
+
+def test_has_nothing_for_a_pooled_vm_until_it_is_handed_over() -> None:
+    host = AzureHost(replace(GENERALIZED, pool="Running"))
+    data = Request.to("GET", "/metadata/reprovisiondata?api-version=2019-06-01", METADATA)
+    extended = Request.to("GET", f"/metadata/instance?{NEWEST}&extended=true", METADATA)
+    assert imds(host)(data).status == 404
+    assert json.loads(imds(host)(extended).body)["extended"]["compute"]["ppsType"] == "Running"
+    host.hand_over(GENERALIZED, b"<Environment/>")
+    assert imds(host)(data).body == b"<Environment/>"
+    assert json.loads(imds(host)(extended).body)["extended"]["compute"]["ppsType"] == "None"
