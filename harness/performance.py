@@ -60,7 +60,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class Play:
-    """What is played, and where its files go. `watch` gets each stage with its boots before it is cleared away."""
+    """What is played, and where its files go.
+
+    `watch` gets each stage with its boots before it is cleared away; `mourn` gets the disk of a machine whose guest was
+    lost, once it is off, and the stint's folder.
+    """
 
     order: Order
     profile: Profile
@@ -72,6 +76,7 @@ class Play:
     fork: Fork | None = None
     faults: FaultPlan = NO_FAULTS
     watch: Callable[[Stage, tuple[Chapter, ...]], None] = lambda stage, chapters: None
+    mourn: Callable[[Path, Path], None] = lambda disk, folder: None
 
 
 def perform(play: Play) -> Performance:
@@ -86,6 +91,7 @@ def perform(play: Play) -> Performance:
                 run("qemu-img", "resize", "-q", memory.disk(stint), str(play.order.disk_size + stint.grown))
             parts.append(_stint(play, stint, memory, parts[-1].chapters[-1] if parts else None))
             if parts[-1].chapters[-1].boot.facts is None:
+                play.mourn(memory.disk(stint), play.folder / stint.label)
                 break
     return _joined(parts)
 

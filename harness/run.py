@@ -2,13 +2,14 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from build.progress import Progress
+from harness import belongings
 from harness.answer import answer
 from harness.chapters import Chapter
 from harness.faultplan import FaultPlan, under_faults
@@ -17,6 +18,7 @@ from harness.hostnames import names_seen
 from harness.judging import has_failed, notes, verdicts
 from harness.order import Order, profile_of
 from harness.performance import SCREENSHOT, Play, perform
+from harness.play import SILENCE_LIMIT
 from harness.qemu import CONSOLE, FIRMWARE
 from harness.report import Report, Verdict
 from harness.scenario import Scenario, find_scenario
@@ -33,13 +35,24 @@ def main(told: Mapping[str, Any]) -> int:
 
     plan = FaultPlan.of(told["faults"], told["script"])
 
+    lacks: list[str] = []
+
     def watch(stage: Stage, chapters: tuple[Chapter, ...]) -> None:
-        if told["hold"] and has_failed(_verdicts(plan, chapters)):
+        if not has_failed(_verdicts(plan, chapters)):
+            return
+        if chapters[-1].boot.facts:
+            silence = SILENCE_LIMIT * stage.accelerator.factor
+            lacks.append(belongings.by_ssh(stage.guest, stage.folder / belongings.FOLDER, silence))
+        if told["hold"]:
             _hold(stage, progress)
+
+    def mourn(disk: Path, place: Path) -> None:
+        with progress.step("Reading what the guest left on its disk"):
+            lacks.append(belongings.offline(disk, place / belongings.FOLDER))
 
     fork = Fork(Path(told["fork"])) if told.get("fork") else None
     limit = told.get("limit")
-    played = perform(Play(order, profile, scenario, folder, progress, told["link"], limit, fork, plan, watch))
+    played = perform(Play(order, profile, scenario, folder, progress, told["link"], limit, fork, plan, watch, mourn))
     report = Report(
         image=told["container"] or told["image"],
         digest=told["digest"],
@@ -50,7 +63,7 @@ def main(told: Mapping[str, Any]) -> int:
         started=started,
         seconds=round(time.monotonic() - begun, 1),
         events=played.events,
-        notes=profile.inferred + notes(order, played),
+        notes=profile.inferred + notes(order, played) + tuple(f"Of its evidence: {why}." for why in lacks if why),
         files=_files(folder, scenario),
         console_tail=played.console,
         azure=answer(played.chapters),
@@ -75,7 +88,15 @@ def _files(folder: Path, scenario: Scenario) -> dict[str, str]:
         for label in labels
         for what, name in names.items()
     }
-    return {what: name for what, name in found.items() if (folder / name).is_file()}
+    there = {what: name for what, name in found.items() if (folder / name).is_file()}
+    return there | {f"/{name} of the guest": path for name, path in _evidence(folder, labels)}
+
+
+def _evidence(folder: Path, labels: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """What was kept of each stint's guest: its name there, and where it lies beside the report."""
+    for label in labels:
+        for name in belongings.kept(folder / label):
+            yield (f"{name}, {label}" if label else name), str(Path(label, belongings.FOLDER, name))
 
 
 def _hold(stage: Stage, progress: Progress) -> None:

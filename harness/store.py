@@ -1,4 +1,5 @@
-"""Reports on disk: report.json for programs, report.html for people, in the folder of their run."""
+"""Reports on disk, in the folder of their run: report.json for programs, report.html for people, junit.xml for what
+builds and tests by itself."""
 
 import json
 from collections.abc import Mapping
@@ -8,19 +9,22 @@ from typing import Any
 
 from build import wholefile
 from build.errors import CallerError, MachineError
+from harness import render_junit
 from harness.render_html import render
 from harness.report import Answer, Event, NameSeen, Report, Status, Verdict
 
 REPORT = "report.json"
 PAGE = "report.html"
+JUNIT = "junit.xml"
 SCHEMA = 2
 LARGEST_SCREENSHOT = 4 << 20
 AGAIN = "verify the image again"
 
 
 def save(report: Report, folder: Path) -> None:
-    """Write both into `folder`, each whole or not at all, report.json last. Raises MachineError where it cannot."""
+    """Write all into `folder`, each whole or not at all, report.json last. Raises MachineError where it cannot."""
     _write(folder / PAGE, render(report, _screenshot(report, folder)))
+    _write(folder / JUNIT, render_junit.render(report))
     _write(folder / REPORT, json.dumps(report.as_dict(), indent=1) + "\n")
 
 

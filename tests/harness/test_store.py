@@ -10,7 +10,7 @@ import pytest
 
 from build.errors import CallerError, MachineError
 from harness.report import Report
-from harness.store import PAGE, REPORT, load, save
+from harness.store import JUNIT, PAGE, REPORT, load, save
 from tests.harness.reports import failed_run, good_run, picture
 
 BARE = Report("disk.vhd", "", "inspect", "", {}, (), "", 0.0)
@@ -29,7 +29,7 @@ def test_writes_for_programs_and_for_people(tmp_path: Path) -> None:
     save(failed_run(), tmp_path)
     assert json.loads((tmp_path / REPORT).read_text())["passed"] is False
     assert "data:image/png;base64," in (tmp_path / PAGE).read_text()
-    assert sorted(file.name for file in tmp_path.iterdir()) == [PAGE, REPORT, "screenshot.png"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [JUNIT, PAGE, REPORT, "screenshot.png"]
 
 
 def test_replaces_an_earlier_report(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_leaves_the_earlier_report_where_it_cannot_write(tmp_path: Path) -> None
     with pytest.raises(MachineError, match="cannot be written"):
         save(failed_run(), tmp_path)
     assert load(tmp_path) == good_run()
-    assert sorted(file.name for file in tmp_path.iterdir()) == [PAGE, REPORT]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [JUNIT, PAGE, REPORT]
 
 
 def without(name: str) -> Callable[[dict[str, Any]], object]:
