@@ -1,4 +1,4 @@
-"""docs/harness.md has what can be played, what can go wrong, and what Azure would answer: nothing less, nothing else."""
+"""docs/harness.md has what can be played, what can go wrong, and what Azure would answer: nothing less or else."""
 
 import re
 from pathlib import Path
