@@ -114,8 +114,8 @@ def shared_config(vm: VirtualMachine) -> Element:
     )
 
 
-def extensions_config(vm: VirtualMachine) -> Element:
-    """`type=extensionsConfig` of a VM without extensions; the agent then neither updates itself nor runs any."""
+def extensions_config(vm: VirtualMachine, plugins: Element, settings: Element) -> Element:
+    """`type=extensionsConfig` with these Plugins and PluginSettings; it offers no agents: none updates itself."""
     status = f"https://kilnstatus.blob.core.windows.net/$system/{vm.name}.status?sv=2018-03-28&sr=b&sk=system-1"
     metadata = element(
         "InVMGoalStateMetaData",
@@ -127,8 +127,8 @@ def extensions_config(vm: VirtualMachine) -> Element:
     return element(
         "Extensions",
         element("GuestAgentExtension", element("GAFamilies")),
-        element("Plugins"),
-        element("PluginSettings"),
+        plugins,
+        settings,
         element("StatusUploadBlob", status, statusBlobType="BlockBlob"),
         metadata,
         version="1.0.0.0",
@@ -155,7 +155,6 @@ def certificate_file(vm: VirtualMachine, data: str) -> Element:
 CONFIGS = {
     "hostingenvironmentconfig": hosting_environment,
     "sharedconfig": shared_config,
-    "extensionsconfig": extensions_config,
     "fullconfig": full_config,
 }
-"""Documents by their `type`, in lower case."""
+"""Documents that follow from the VM alone by their `type`, in lower case."""

@@ -5,10 +5,13 @@ The services write through its verbs; checks and scenarios read its properties. 
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+from harness.azure.certificates import Identity, make_identity
 from harness.azure.events import Event, Schedule
+from harness.azure.extensions import Extension
 from harness.azure.http import Request
 from harness.azure.journal import Journal
 from harness.vm import VirtualMachine
@@ -80,6 +83,7 @@ class AzureHost:
         self.agent_log = b""
         self.ejected = False
         self.schedule = Schedule()
+        self.extensions: tuple[Extension, ...] = ()
         self.reprovision_data = b""
         self._lock = threading.Lock()
 
@@ -124,6 +128,20 @@ class AzureHost:
         with self._lock:
             if self.hostnames[-1:] != (name,):
                 self.hostnames = (*self.hostnames, name)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The VM's certificate, under which protected settings are sealed; made when it is first asked for."""
+        return make_identity()
+
+    def give(self, extension: Extension) -> None:
+        """Have the agent install an extension, or take new settings: a new incarnation of the goal state tells it."""
+        with self._lock:
+            kept = (one for one in self.extensions if one.name != extension.name)
+            self.extensions = (*kept, extension)
+            self.vm = replace(self.vm, incarnation=self.vm.incarnation + 1)
+            told = {"extension": extension.name, "sequence": extension.number, "incarnation": self.vm.incarnation}
+            self.journal.add("machine", "new goal state", **told)
 
     def announce(self, event: Event) -> None:
         """Tell the guest of something to come. Raises ValueError for a type of event that Azure does not have."""

@@ -1,6 +1,6 @@
 """The host's guest agent plugin, http://168.63.129.16:32526 (host-protocol 4.9).
 
-Left out: vmSettings (404 makes agents read extensionsConfig instead) and extensions' artifacts.
+Left out: vmSettings; 404 makes agents read extensionsConfig instead.
 """
 
 import base64
@@ -8,6 +8,7 @@ import binascii
 import json
 from typing import Any
 
+from harness.azure.extensions import artifact
 from harness.azure.host import AzureHost
 from harness.azure.http import App, Request, Response
 
@@ -23,6 +24,9 @@ def hostplugin(host: AzureHost) -> App:
                 return Response.json(list(VERSIONS))
             case "GET", "/health":
                 return Response()
+            case "GET", "/extensionArtifact":
+                wanted = request.headers.get("x-ms-artifact-location", "")
+                return artifact(host.extensions, wanted) or Response.json({"error": "BlobNotFound"}, 404)
             case "PUT", "/status":
                 return _status(host, request)
             case "PUT", "/vmAgentLog":

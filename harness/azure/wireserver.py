@@ -1,16 +1,16 @@
 """The wireserver, http://168.63.129.16:80, as it answers one VM (host-protocol 4.1 to 4.8).
 
-Left out: remote access users, extensions, and the artifacts' profile.
+Left out: remote access users and the artifacts' profile.
 """
 
 import json
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from harness.azure import goalstate
-from harness.azure.certificates import Identity, make_identity, sealed
+from harness.azure.certificates import sealed
+from harness.azure.extensions import plugin_settings, plugins
 from harness.azure.host import AzureHost, client_of
 from harness.azure.http import App, Request, Response
 from harness.azure.xmltext import NotXml, element, parse
@@ -29,8 +29,7 @@ def refuse(status: int, code: str, message: str) -> Response:
 
 
 def wireserver(host: AzureHost) -> App:
-    """The wireserver of one VM's host. It makes the VM's certificate when it is first asked for."""
-    identity = cache(make_identity)
+    """The wireserver of one VM's host."""
 
     def answer(request: Request) -> Response:
         if route := _open_route(request):
@@ -42,7 +41,7 @@ def wireserver(host: AzureHost) -> App:
             return refuse(400, "MissingOrIncorrectVersionHeader", message)
         if request.path in ("/machine", "/machine/"):
             return _machine(host, request)
-        return _instance(host, request, identity)
+        return _instance(host, request)
 
     return answer
 
@@ -69,22 +68,25 @@ def _machine(host: AzureHost, request: Request) -> Response:
     return refuse(400, "InvalidQueryParameterValue", "One of the query parameters is not known for this method.")
 
 
-def _instance(host: AzureHost, request: Request, identity: Callable[[], Identity]) -> Response:
+def _instance(host: AzureHost, request: Request) -> Response:
     if request.path.rstrip("/") != goalstate.instance_path(host.vm):
         return refuse(410, "ResourceNotAvailable", "The resource requested is no longer available.")
     comp, kind = request.parameter("comp"), (request.parameter("type") or "").lower()
     if request.method == "GET" and comp == "config" and kind in goalstate.CONFIGS:
         return Response.xml(goalstate.CONFIGS[kind](host.vm))
+    if request.method == "GET" and comp == "config" and kind == "extensionsconfig":
+        settings = plugin_settings(host.extensions, host.identity)
+        return Response.xml(goalstate.extensions_config(host.vm, plugins(host.extensions), settings))
     if request.method == "GET" and comp == "certificates":
-        return _certificates(host, request, identity)
+        return _certificates(host, request)
     return refuse(400, "InvalidQueryParameterValue", "One of the query parameters is not known for this method.")
 
 
-def _certificates(host: AzureHost, request: Request, identity: Callable[[], Identity]) -> Response:
+def _certificates(host: AzureHost, request: Request) -> Response:
     transport = request.headers.get("x-ms-guest-agent-public-x509-cert", "")
     cipher = request.headers.get("x-ms-cipher-name", "DES_EDE3_CBC")
     try:
-        return Response.xml(goalstate.certificate_file(host.vm, sealed(identity(), transport, cipher)))
+        return Response.xml(goalstate.certificate_file(host.vm, sealed(host.identity, transport, cipher)))
     except ValueError as broken:
         return refuse(400, "InvalidHeaderValue", str(broken))
 
