@@ -55,6 +55,7 @@ def chapter(
         "statuses": len(stage.host.status),
         "guest": boot.facts,
         **({"first_names": stage.host.hostnames[:1]} if stint.fresh and not act else {}),
+        **({"reports": stage.host.health} if stint.pool != "None" else {}),
         **({"data_disks": stint.data_disks} if stint.data_disks else {}),
         **_compared(stint, act, before),
     }

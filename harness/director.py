@@ -30,6 +30,7 @@ class Scene:
     machine: Machine
     move: Callable[[], None]
     disc: Path | None = None
+    hand_over: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -54,7 +55,8 @@ def _loop(scene: Scene, moments: tuple[Moment, ...], stopping: threading.Event) 
             if not is_due(moment, scene.host):
                 continue
             pending.remove(moment)
-            scene.host.journal.add("fault", "machine", does=moment.do.value)
+            if moment.do is not Do.HAND_OVER:  # which is no fault
+                scene.host.journal.add("fault", "machine", does=moment.do.value)
             try:
                 DEEDS[moment.do](scene, moment, stopping)
             except Gone as gone:
@@ -77,6 +79,14 @@ def _cut_power(scene: Scene, moment: Moment, stopping: threading.Event) -> None:
     """What the guest had not flushed is lost; what it had is on QEMU's disk, whose cache honours flushes."""
     scene.machine.reset()
     scene.machine.forget_translations()
+
+
+def _hand_over(scene: Scene, moment: Moment, stopping: threading.Event) -> None:
+    """As Azure does for a machine that waits Running: by its link it notices that it may go on."""
+    scene.machine.command("set_link", name=NETDEV, up=False)
+    scene.hand_over()
+    stopping.wait(moment.seconds)
+    scene.machine.command("set_link", name=NETDEV, up=True)
 
 
 def _insert_disc(scene: Scene, moment: Moment, stopping: threading.Event) -> None:
@@ -110,6 +120,7 @@ DEEDS: Mapping[Do, Callable[[Scene, Moment, threading.Event], None]] = {
     Do.NEW_CONTAINER: _new_container,
     Do.NEW_CARD: _new_card,
     Do.MOVE: _move,
+    Do.HAND_OVER: _hand_over,
 }
 
 

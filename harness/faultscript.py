@@ -41,7 +41,15 @@ from harness.faults import choose
 from harness.faults.fault import Expectation, Ready
 from harness.injection import Do, Injection, Moment, merged
 
-DEEDS = dict(zip(("link", "power", "disc", "goal", "container", "card", "move"), Do, strict=True))
+DEEDS = {
+    "link": Do.CUT_LINK,
+    "power": Do.CUT_POWER,
+    "disc": Do.INSERT_DISC,
+    "goal": Do.NEW_GOAL,
+    "container": Do.NEW_CONTAINER,
+    "card": Do.NEW_CARD,
+    "move": Do.MOVE,
+}
 SERVICES = ("imds", "wireserver", "hostplugin")
 MACHINE_KEYS = {"machine", "begins", "for"}
 HTTP_KEYS = {"service", "path", "begins", "for", "times", "share", "status", "edit", "ending", "after"}

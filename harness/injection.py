@@ -22,6 +22,7 @@ class Do(StrEnum):
     NEW_GOAL = "the goal state gets a new incarnation"
     NEW_CONTAINER = "the VM's container gets another id"
     NEW_CARD = "a second network card is plugged in"
+    HAND_OVER = "the machine of a pool is handed over to its owner, with its link taken away and given back"
     MOVE = "the address server gives out another address from now on"
 
 

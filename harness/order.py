@@ -9,6 +9,7 @@ from typing import Any
 
 from build.manifest import Manifest
 from harness import ignition
+from harness.azure.ovf import profile_of as os_profile_of
 from harness.expected import CUSTOM_DATA, USER_DATA
 from harness.guest import Key
 from harness.inference import infer
@@ -16,8 +17,10 @@ from harness.inspect import gather
 from harness.machines import MachineProfile, find_machine
 from harness.processor import processor
 from harness.profile import Profile
-from harness.vm import OSProfile, VirtualMachine
+from harness.vm import DataDisk, OSProfile, VirtualMachine
 
+POOLED = "kiln-pooled"
+"""The name of a machine that nobody has asked for yet."""
 NAMESPACE = uuid.UUID("5f0a1d0e-6c1b-5f0e-9a53-6b696c6e0002")
 
 
@@ -83,6 +86,22 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first", cont
         vm_size=processor(profile.arch).vm_size,
         os_disk_gib=order.disk_size >> 30,
     )
+
+
+def with_disks(vm: VirtualMachine, sizes: tuple[int, ...]) -> VirtualMachine:
+    """The VM with empty data disks of these sizes in bytes, the first at LUN 0."""
+    return replace(vm, data_disks=tuple(DataDisk(lun, size >> 30) for lun, size in enumerate(sizes)))
+
+
+def waiting(vm: VirtualMachine, pool: str) -> VirtualMachine:
+    """The VM as it waits in a pool, with a name of the pool's and nobody's data; the VM itself where it waits in none.
+
+    Raises CallerError for a specialized VM, which no pool has.
+    """
+    if pool == "None":
+        return vm
+    nobody = replace(os_profile_of(vm), computer_name=POOLED, custom_data=b"", user_data=b"")
+    return replace(vm, name=POOLED, os_profile=nobody, pool=pool)
 
 
 def profile_of(order: Order) -> Profile:

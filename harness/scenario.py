@@ -50,7 +50,8 @@ class Stint:
     disk is larger than in the stint before, `clock` by how many seconds the machine's clock is wrong, and `data_disks`
     are the sizes in bytes of empty disks beside the first. A stint `fresh` is a first boot, of a machine that Azure has
     just made from the image: the disc is in its drive. One `attached` was made around a disk that was there: Azure
-    gives it neither name nor administrator, and does not wait for its report.
+    gives it neither name nor administrator, and does not wait for its report. One of a `pool` was made before
+    anybody wanted it: it reports ready, waits as the pool's name says ("Running"), and is handed over to its owner.
     """
 
     label: str = ""
@@ -64,6 +65,7 @@ class Stint:
     acts: tuple[Act, ...] = ()
     fresh: bool = True
     attached: bool = False
+    pool: str = "None"
 
     @property
     def is_twin(self) -> bool:
@@ -199,6 +201,13 @@ SCENARIOS = (
         "it comes up and is provisioned as ever",
         (Stint(clock=3650 * DAY),),
         seeds=SEEDS,
+    ),
+    Scenario(
+        "pps",
+        "the machine waits in a pool of machines made ahead, and is handed over to its owner once it is ready",
+        "it reports ready, waits, takes its owner's name, administrator and data, and reports ready once more",
+        (Stint(pool="Running"),),
+        GENERALIZED & CLOUD_INIT,
     ),
     Scenario(
         "data-disks",

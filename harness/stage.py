@@ -15,14 +15,15 @@ from harness.azure.faults import troubled_dhcp
 from harness.azure.host import AzureHost
 from harness.azure.journal import Journal
 from harness.azure.network import azure_network
+from harness.azure.ovf import ovf_environment
 from harness.azure.server import serve
 from harness.azure.services import services
 from harness.console import Console
 from harness.director import Scene, directed
 from harness.fork import Fork
 from harness.guest import Guest, Key
-from harness.injection import NOTHING, Injection
-from harness.order import Order, make_vm
+from harness.injection import NOTHING, READY, Do, Injection, Moment
+from harness.order import Order, make_vm, waiting, with_disks
 from harness.processor import processor
 from harness.profile import Profile
 from harness.qemu import CONSOLE, Machine
@@ -34,6 +35,8 @@ from harness.vm import VirtualMachine
 from harness.wire import Link, link
 
 JOURNAL = "journal.jsonl"
+HANDED_OVER = Moment(Do.HAND_OVER, READY, after=5, seconds=3)
+"""When a machine of a pool gets its owner: seconds after its first report, and for how long it has no link then."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,12 @@ def staged(
     folder.mkdir(parents=True, exist_ok=True)
     check_machine(order, processor(profile.arch))
     accelerator = choose_accelerator(processor(profile.arch))
-    vm = make_vm(order, profile, key, stint.vm, stint.container)
+    vm = with_disks(make_vm(order, profile, key, stint.vm, stint.container), stint.data_disks)
+    at_first = waiting(vm, stint.pool)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder(folder))
         journal = stack.enter_context(Journal(folder / JOURNAL))
-        host = AzureHost(vm, journal)
+        host = AzureHost(at_first, journal)
         made = stack.enter_context(link(wire))
         network = stack.enter_context(
             azure_network(
@@ -104,7 +108,7 @@ def staged(
         disk = disk or scratch / "disk.qcow2"
         if fork:
             fork.lay(disk, folder)
-        hardware = hardware_of(order, profile, vm, accelerator, made, scratch, disk, tpm, stint, injection)
+        hardware = hardware_of(order, profile, at_first, accelerator, made, scratch, disk, tpm, stint, injection)
         heard = partial(_heard, host)
         if fork:
             machine = Machine(fork.going_on(hardware, scratch), folder, heard, partial(_go_on, hardware.dvd))
@@ -116,8 +120,15 @@ def staged(
         console = Console(folder / CONSOLE, machine.check_alive)
         guest = Guest(vm.address, order.admin, key)
         stack.callback(guest.close)
-        scene = Scene(host, machine, lambda: network.move(mischief.MOVED_TO), scratch / DISC)
-        stack.enter_context(directed(scene, injection.moments))
+        scene = Scene(
+            host,
+            machine,
+            lambda: network.move(mischief.MOVED_TO),
+            scratch / DISC,
+            lambda: host.hand_over(vm, ovf_environment(vm).encode()),
+        )
+        moments = injection.moments if at_first is vm else (*injection.moments, HANDED_OVER)
+        stack.enter_context(directed(scene, moments))
         yield Stage(vm, host, machine, console, guest, accelerator, made, folder, injection)
 
 

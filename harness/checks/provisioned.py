@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-from harness.azure.host import AzureHost
+from harness.azure.host import AzureHost, HealthReport
 from harness.checks.check import Complaints, check
 from harness.evidence import GuestFacts
 from harness.expected import RAN, Expected
@@ -90,6 +90,14 @@ def the_agent_has_provisioned_the_machine(guest: GuestFacts, host: AzureHost) ->
     """An agent that reports ready without having made the user is a false success."""
     if "/var/lib/waagent/provisioned" not in guest.lines("provisioned"):
         yield f"/var/lib/waagent/provisioned is missing: {guest['agent-log'][-300:]}"
+
+
+@check("run.pool", source="cloud-init: DataSourceAzure", repair="See /var/log/cloud-init.log", when=CLOUD_INIT)
+def a_machine_of_a_pool_reports_to_its_owner_too(reports: tuple[HealthReport, ...], guest: GuestFacts) -> Complaints:
+    """Azure keeps machines ready ahead: one that does not report again after its hand-over is lost to its owner."""
+    ready = [one for one in reports if one.ready and one.client == "cloud-init"]
+    if len(ready) < 2:
+        yield f"cloud-init reported ready {len(ready)} times, and should do so before and after the hand-over"
 
 
 @check("run.no-provisioner", source="host-protocol 8", repair="Disable it in the image", when=SPECIALIZED)

@@ -43,6 +43,6 @@ ELSEWHERE = (
     Elsewhere("no-rsa-hostkey", "sshd without an RSA host key", IMAGES),
     Elsewhere("disk-full", "the disk is full at first boot", f"{IMAGES}: a host cannot fill a guest's file system"),
     Elsewhere("low-memory", "little memory, a slow disk", "`--memory`; emulation is slow enough"),
-    Elsewhere("pps-running", "a machine of a pool, resumed by its link", "not played yet"),
-    Elsewhere("pps-savable", "a machine of a pool, resumed by a new card", "not played yet"),
+    Elsewhere("pps-running", "a machine of a pool, resumed by its link", "it is a scenario: `--scenario pps`"),
+    Elsewhere("pps-savable", "a machine of a pool, resumed by a new card", "its card would have to be pulled"),
 )

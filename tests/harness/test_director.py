@@ -79,6 +79,22 @@ def test_plugs_in_a_card_moves_the_guest_and_inserts_the_disc() -> None:
     assert moved == ["moved"]
 
 
+def test_hands_a_machine_over_while_it_has_no_link() -> None:
+    host, machine, order = AzureHost(VM), Pretender(), list[str]()
+    host.take_health("Ready")
+
+    def hand_over() -> None:
+        order.extend(name for name, _ in machine.told)
+        order.append("handed over")
+
+    scene = Scene(host, cast(Machine, machine), lambda: None, None, hand_over)
+    with directed(scene, (Moment(Do.HAND_OVER, READY),)):
+        Deadline.after(5).until("the link", lambda: len(machine.told) == 2 or None, every=0.001)
+    assert order == ["set_link", "handed over"]
+    assert [told["up"] for _, told in machine.told] == [False, True]
+    assert not host.journal.find("fault")
+
+
 def test_says_what_could_not_be_done() -> None:
     host, _, _ = play(Moment(Do.CUT_POWER))
     crash = host.journal.first("fault", "crash")

@@ -10,7 +10,7 @@ from build.errors import CallerError
 from harness.expected import CUSTOM_DATA, USER_DATA
 from harness.guest import make_key
 from harness.machines import GEN1, GEN2, MachineProfile
-from harness.order import Order, make_vm, profile_of
+from harness.order import Order, make_vm, profile_of, waiting, with_disks
 from harness.run import _files
 from harness.scenario import find_scenario
 from harness.vm import swapped
@@ -59,6 +59,20 @@ def test_a_machine_on_another_host_is_the_same_in_another_container() -> None:
     first, moved = (make_vm(order(), CLOUD_INIT, make_key(), "first", place) for place in ("first", "second"))
     assert (first.uuid, first.mac, first.deployment_id) == (moved.uuid, moved.mac, moved.deployment_id)
     assert first.container_id != moved.container_id
+
+
+def test_a_machine_of_a_pool_is_nobodys_until_it_is_handed_over() -> None:
+    vm = make_vm(order(), CLOUD_INIT, make_key())
+    assert waiting(vm, "None") is vm
+    pooled = waiting(vm, "Running")
+    assert (pooled.pool, pooled.uuid, pooled.container_id) == ("Running", vm.uuid, vm.container_id)
+    assert pooled.os_profile is not None and pooled.os_profile.computer_name != order().name
+    assert pooled.os_profile.custom_data == b""
+
+
+def test_azure_knows_a_machines_data_disks() -> None:
+    vm = with_disks(make_vm(order(), CLOUD_INIT, make_key()), (4 << 30, 64 << 30))
+    assert [(one.lun, one.size_gib) for one in vm.data_disks] == [(0, 4), (1, 64)]
 
 
 def test_names_the_files_that_are_there(tmp_path: Path) -> None:
