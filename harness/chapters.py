@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from build.manifest import Manifest
+from harness.azure.extensions import told_by_probe
 from harness.azure.host import AzureHost, computer_name
 from harness.expected import Expected
 from harness.names import resolve, reverse
 from harness.order import Order
 from harness.play import Boot
 from harness.profile import Profile
-from harness.scenario import CHOSEN, RENAMED, Act, Deed, Stint
+from harness.scenario import CHOSEN, PROBED, RENAMED, Act, Deed, Stint
 from harness.stage import Stage
 from harness.vm import WIRESERVER
 
@@ -56,6 +57,7 @@ def chapter(
         "guest": boot.facts,
         **({"first_names": stage.host.hostnames[:1]} if stint.fresh and not act else {}),
         **({"reports": stage.host.health} if stint.pool != "None" else {}),
+        **({"probed": _probed(stage.host, act.deed)} if act and act.deed in PROBED else {}),
         **({"data_disks": stint.data_disks} if stint.data_disks else {}),
         **_compared(stint, act, before),
     }
@@ -102,6 +104,12 @@ def _expected(name: str, stage: Stage, order: Order) -> Expected:
         given=now.computer_name if now else "",
         on_disc=data.computer_name if data else "",
     )
+
+
+def _probed(host: AzureHost, deed: Deed) -> tuple[str, str]:
+    """What the extension should say and what it said, "" where it said nothing."""
+    word, secret, number = PROBED[deed]
+    return f"word {word}, secret {secret}", told_by_probe(host.status, number)
 
 
 def _dhcp_ids(host: AzureHost) -> tuple[str, ...]:

@@ -22,8 +22,13 @@ LACKS = {
     "agent_name": "the agent has sent no status yet",
     "predecessor": "the machine before this one did not come up",
 }
-SOMETIMES = frozenset({"earlier", "twin", "twin_dhcp_ids", "predecessor", "first_names", "data_disks", "reports"})
-"""Facts that only some boots have: another boot's, a first boot's, those of a machine with data disks or of a pool."""
+SOMETIMES = frozenset(
+    {
+        *("earlier", "twin", "twin_dhcp_ids", "predecessor"),
+        *("first_names", "data_disks", "reports", "probed"),
+    }
+)
+"""Facts that only some boots have: another boot's, or those of a machine that something was done to."""
 
 
 def verdicts(chapters: tuple[Chapter, ...]) -> Iterator[Verdict]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from build.errors import Bug
+from harness.azure.extensions import probe, told_by_probe
 from harness.console import last_sign_of_life, trouble
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import GuestFacts, ask
 from harness.profile import Profile
 from harness.qemu import FIRMWARE
-from harness.scenario import CHOSEN, RENAMED, Deed
+from harness.scenario import CHOSEN, PROBED, RENAMED, Deed
 from harness.stage import Stage
 
 BOOT_LIMIT = 120.0
@@ -77,8 +78,10 @@ def _check_report(stage: Stage, waits: float) -> None:
 
 
 def act(stage: Stage, deed: Deed, waits: float = 0.0) -> Boot:
-    """Do something to the running guest, and gather its facts after the boot that follows."""
+    """Do something to the running guest, and gather its facts afterwards: after a boot, where the deed wants one."""
     try:
+        if deed in PROBED:
+            return _extend(stage, deed, waits)
         if deed is Deed.RENAME:
             _rename(stage, RENAMED)
         elif deed is Deed.CHOOSE:
@@ -87,6 +90,21 @@ def act(stage: Stage, deed: Deed, waits: float = 0.0) -> Boot:
     except (TooLate, Gone) as ended:
         return Boot(None, _ending(stage, ended))
     return reboot(stage, waits)
+
+
+def _extend(stage: Stage, deed: Deed, waits: float) -> Boot:
+    """Give the guest's agent an extension or other settings for it, and wait for its word; none is for a check to
+    say."""
+    word, secret, number = PROBED[deed]
+    deadline = Deadline.after(BOOT_LIMIT * stage.accelerator.factor + waits)
+    stage.host.give(probe(word, secret, number))
+
+    def said() -> bool | None:
+        return bool(told_by_probe(stage.host.status, number)) or None
+
+    with suppress(TooLate):
+        _wait(stage, deadline, "the extension's status", said)
+    return Boot(ask(stage.guest, SILENCE_LIMIT * stage.accelerator.factor))
 
 
 def _rename(stage: Stage, name: str) -> None:

@@ -5,11 +5,12 @@ switched off. Stints name their VM, their container and their disk, so that the 
 machine on the same disk, and two machines of one image are said in the same words.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from build.errors import CallerError
-from harness.profile import CLOUD_INIT, GENERALIZED, SPECIALIZED, Profile, When
+from harness.profile import CLOUD_INIT, GENERALIZED, PROVISIONED, SPECIALIZED, Profile, When
 
 GIB = 1 << 30
 DAY = 86400
@@ -21,10 +22,12 @@ CHOSEN = "kiln-chosen"
 
 
 class Deed(StrEnum):
-    """What is done to a running machine; each ends in a boot that is judged."""
+    """What is done to a running machine; it is judged after each."""
 
     REBOOT = "the guest restarts itself"
     RENAME = f"the metadata service tells the name {RENAMED}, then the guest restarts itself"
+    EXTEND = "the goal state tells of an extension with open and protected settings"
+    RESET_EXTENSION = "the goal state tells of other settings for the extension"
     CHOOSE = f"`hostnamectl set-hostname {CHOSEN}` in the guest, then it restarts itself"
 
 
@@ -38,6 +41,11 @@ class Act:
     deed: Deed
 
 
+PROBED: Mapping[Deed, tuple[str, str, int]] = {
+    Deed.EXTEND: ("first word", "first secret", 0),
+    Deed.RESET_EXTENSION: ("second word", "second secret", 1),
+}
+"""What the extension is told openly and in secret, and the number of its settings."""
 REBOOT = Act("reboot", "after a reboot", Deed.REBOOT)
 
 
@@ -201,6 +209,20 @@ SCENARIOS = (
         "it comes up and is provisioned as ever",
         (Stint(clock=3650 * DAY),),
         seeds=SEEDS,
+    ),
+    Scenario(
+        "extension",
+        "an extension is given to the running machine, then other settings for it",
+        "its agent installs it, opens the protected settings, and its status tells both of each",
+        (
+            Stint(
+                acts=(
+                    Act("extended", "with an extension", Deed.EXTEND),
+                    Act("reset", "with other settings for its extension", Deed.RESET_EXTENSION),
+                )
+            ),
+        ),
+        PROVISIONED,
     ),
     Scenario(
         "pps",

@@ -92,6 +92,14 @@ def the_agent_has_provisioned_the_machine(guest: GuestFacts, host: AzureHost) ->
         yield f"/var/lib/waagent/provisioned is missing: {guest['agent-log'][-300:]}"
 
 
+@check("run.extension", source="Azure: virtual machine extensions for Linux", repair="See /var/log/waagent.log")
+def an_extension_gets_its_settings_and_answers(probed: tuple[str, str], guest: GuestFacts) -> Complaints:
+    """Backup, monitoring and whatever else comes to a machine later come as extensions."""
+    wanted, told = probed
+    if told != wanted:
+        yield f"the extension says {told!r} and should say {wanted!r}: {guest['agent-log'][-300:]}"
+
+
 @check("run.pool", source="cloud-init: DataSourceAzure", repair="See /var/log/cloud-init.log", when=CLOUD_INIT)
 def a_machine_of_a_pool_reports_to_its_owner_too(reports: tuple[HealthReport, ...], guest: GuestFacts) -> Complaints:
     """Azure keeps machines ready ahead: one that does not report again after its hand-over is lost to its owner."""

@@ -56,6 +56,7 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         facts(host=host("Stranger", "Ready", "NotReady", "Ready")),
         facts(earlier=guest()),
         facts(first_names=("localhost",)),
+        facts(probed=("word a, secret b", "word a, secret b")),
         facts(reports=host("Ready", "Ready").health),
         facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK)),
         facts(predecessor=guest(host_keys="ssh-rsa older")),
@@ -189,6 +190,11 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
             "run.data-disks",
             facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK.replace('FSTYPE=""', 'FSTYPE="ext4"'))),
             "something was written to the empty disk sdb: ext4",
+        ),
+        (
+            "run.extension",
+            facts(probed=("word a, secret b", "")),
+            "says '' and should say 'word a, secret b'",
         ),
         (
             "run.pool",

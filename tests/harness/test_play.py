@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from harness.accelerator import KVM
+from harness.azure.extensions import told_by_probe
 from harness.azure.host import AzureHost
 from harness.console import Console
 from harness.deadline import Deadline, Gone, TooLate
@@ -212,6 +213,25 @@ def test_names_the_machine_by_the_metadata_service_or_by_its_administrator(tmp_p
     assert "name" not in player.done
     assert act(made, Deed.CHOOSE).ending == ""
     assert player.done.index("name") < player.done.index("reboot", player.done.index("name"))
+
+
+def test_gives_an_extension_and_waits_for_its_word(tmp_path: Path) -> None:
+    made, player = stage(tmp_path)
+
+    told = {"status": {"formattedMessage": {"message": "word first word, secret first secret"}}}
+    settings = {"sequenceNumber": 0, "settingsStatus": told}
+    handler = {"handlerName": "Kiln.Test.Probe", "runtimeSettingsStatus": settings}
+    made.host.take_status({"aggregateStatus": {"handlerAggregateStatus": [handler]}})
+    assert act(made, Deed.EXTEND).facts is not None
+    assert "reboot" not in player.done
+    assert made.host.vm.incarnation == VM.incarnation + 1
+    assert told_by_probe(made.host.status) == "word first word, secret first secret"
+
+
+def test_an_extension_that_says_nothing_is_for_a_check_to_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.play.BOOT_LIMIT", 0.0)
+    made, _ = stage(tmp_path)
+    assert act(made, Deed.RESET_EXTENSION).facts is not None
 
 
 def test_a_machine_that_ignores_its_power_button_is_switched_off_all_the_same(tmp_path: Path) -> None:
