@@ -85,7 +85,7 @@ def arguments(vm: VirtualMachine, folder: Path, settings: Settings = AZURE) -> t
         f"--dhcp-alternate-port={SERVER_PORT},{CLIENT_PORT}",
         f"--dhcp-leasefile={folder / 'leases'}",
         f"--dhcp-range={network.network_address},static,{network.netmask},{settings.term}",
-        f"--dhcp-hostsfile={folder / HOSTS}",
+        f"--dhcp-hostsfile={folder.absolute() / HOSTS}",
         *(() if settings.names else ("--port=0",)),
         "--dhcp-authoritative",
         "--dhcp-ignore-clid",
