@@ -85,6 +85,8 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first", cont
         address=f"10.0.0.{place}",
         vm_size=processor(profile.arch).vm_size,
         os_disk_gib=order.disk_size >> 30,
+        secure_boot=order.machine.secure_boot,
+        vtpm=order.machine.vtpm,
     )
 
 

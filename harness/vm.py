@@ -50,9 +50,9 @@ class VirtualMachine:
     """A VM as Azure knows it. Without `os_profile` it is made from a specialized image.
 
     `uuid` is the SMBIOS UUID as QEMU gets it; `generation` 1 boots by BIOS, 2 by UEFI. `more_addresses` are further
-    ones of its first network card, which no DHCP hands out; `public_address` is the one that a load balancer has for
-    it. `resource_disk_gib` is the size of the temporary disk, 0 where its size has none. `pool` is how a VM that was
-    made before anybody wanted it waits for its owner: "None", "Running" or "Savable".
+    ones of its first network card, of both IP versions, which no DHCP hands out; `public_address` is the one that a
+    load balancer has for it. `resource_disk_gib` is the size of the temporary disk, 0 where its size has none. `pool`
+    is how a VM that was made before anybody wanted it waits for its owner: "None", "Running" or "Savable".
     """
 
     name: str
@@ -80,6 +80,8 @@ class VirtualMachine:
     resource_disk_gib: int = 0
     public_address: str = ""
     pool: str = "None"
+    secure_boot: bool = False
+    vtpm: bool = False
 
     @property
     def vm_id(self) -> UUID:

@@ -1,8 +1,8 @@
 """The instance metadata service, http://169.254.169.254/metadata, as it answers one VM.
 
-https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service. Left out: limits of rate (a fault has
-them), and the two minutes that the first question for scheduled events may take. No VM here has an identity: it gets no
-token.
+https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service. As there, a version of the interface tells
+only what it has known. Left out: limits of rate (a fault has them), and the two minutes that the first question for
+scheduled events may take.
 """
 
 import json
@@ -15,6 +15,7 @@ from harness.azure import events
 from harness.azure.attested import NONCE_DIGITS, Signer, attested, make_signer
 from harness.azure.host import AzureHost
 from harness.azure.http import App, Request, Response
+from harness.azure.identity import refuse_token
 from harness.azure.instance import VERSIONS, instance, known_in
 
 NEWEST = 3
@@ -24,12 +25,14 @@ ATTESTED_SINCE, BALANCED_SINCE, REPROVISIONED_SINCE = "2018-10-01", "2020-10-01"
 Node = Callable[[AzureHost, Request], Response]
 
 
-def imds(host: AzureHost, strict: bool = False) -> App:
-    """The metadata service of one VM. With `strict`, an older version does not show newer fields."""
-    nodes = _nodes(strict)
+def imds(host: AzureHost) -> App:
+    """The metadata service of one VM."""
+    nodes = _nodes()
 
     def answer(request: Request) -> Response:
         path = request.path.rstrip("/")
+        if path == "/metadata/identity" or path.startswith("/metadata/identity/"):
+            return refuse_token(request)
         if refusal := _refusal(request, ("GET", "POST") if path == "/metadata/scheduledevents" else ("GET",)):
             return refusal
         if path == "/metadata/versions":
@@ -43,16 +46,15 @@ def imds(host: AzureHost, strict: bool = False) -> App:
     return answer
 
 
-def _nodes(strict: bool) -> Mapping[str, tuple[Node, Sequence[str]]]:
-    """What there is below /metadata, with the versions in which it is answered; none given means any."""
+def _nodes() -> Mapping[str, tuple[Node, Sequence[str]]]:
+    """What there is below /metadata, with the versions in which it is answered."""
     signer = cache(make_signer)
     return {
-        "instance": (lambda host, request: _instance(host, request, strict), VERSIONS),
+        "instance": (_instance, VERSIONS),
         "attested": (lambda host, request: _attested(host, request, signer), _since(ATTESTED_SINCE)),
         "loadbalancer": (_load_balancer, _since(BALANCED_SINCE)),
         "scheduledevents": (_scheduled_events, events.VERSIONS),
         "reprovisiondata": (_reprovision_data, _since(REPROVISIONED_SINCE)),
-        "identity": (_identity, ()),  # it has versions of its own, which nobody lists
     }
 
 
@@ -82,18 +84,17 @@ def _refusal(request: Request, methods: tuple[str, ...]) -> Response | None:
 
 def _version_refusal(request: Request, versions: Sequence[str]) -> Response | None:
     asked = request.parameter("api-version")
-    if asked in versions or (asked and not versions):
+    if asked in versions:
         return None
-    newest = sorted(versions or VERSIONS, reverse=True)[:NEWEST]
+    newest = sorted(versions, reverse=True)[:NEWEST]
     text = "Bad request. api-version is invalid or was not specified in the request."
+    text += " For more information refer to aka.ms/azureimds"
     return Response.json({"error": text, "newest-versions": newest}, 400)
 
 
-def _instance(host: AzureHost, request: Request, strict: bool) -> Response:
+def _instance(host: AzureHost, request: Request) -> Response:
     extended = (request.parameter("extended") or "").lower() == "true"
-    model: Mapping[str, Any] = instance(host.vm, extended)
-    if strict:
-        model = known_in(model, request.parameter("api-version") or "")
+    model = known_in(instance(host.vm, extended), request.parameter("api-version") or "")
     return _answer_node(model, request.path.rstrip("/").split("/")[3:], request)
 
 
@@ -132,10 +133,6 @@ def _reprovision_data(host: AzureHost, request: Request) -> Response:
     if request.path.rstrip("/") != "/metadata/reprovisiondata" or not host.reprovision_data:
         return _missing()
     return Response(200, host.reprovision_data, {"Content-Type": "text/xml; charset=utf-8"})
-
-
-def _identity(host: AzureHost, request: Request) -> Response:
-    return Response.json({"error": "invalid_request", "error_description": "Identity not found"}, 400)
 
 
 def _answer_node(model: Mapping[str, Any], keys: Sequence[str], request: Request) -> Response:

@@ -48,21 +48,15 @@ VERSIONS = (
     "2025-04-07",
 )
 
+DISK_FIELDS_OF_2021 = (
+    "bytesPerSecondThrottle",
+    "diskCapacityBytes",
+    "isSharedDisk",
+    "isUltraDisk",
+    "opsPerSecondThrottle",
+)
 INTRODUCED: Mapping[str, tuple[str, ...]] = {
-    "2017-04-02": (
-        "compute/location",
-        "compute/name",
-        "compute/offer",
-        "compute/osType",
-        "compute/platformFaultDomain",
-        "compute/platformUpdateDomain",
-        "compute/publisher",
-        "compute/sku",
-        "compute/version",
-        "compute/vmId",
-        "compute/vmSize",
-        "network",
-    ),
+    "2017-04-02": ("network",),
     "2017-08-01": (
         "compute/placementGroupId",
         "compute/resourceGroupName",
@@ -84,10 +78,7 @@ INTRODUCED: Mapping[str, tuple[str, ...]] = {
     "2021-01-01": ("compute/userData",),
     "2021-02-01": ("compute/storageProfile/resourceDisk",),
     "2021-03-01": ("compute/extendedLocation", "compute/virtualMachineScaleSet"),
-    "2021-05-01": tuple(
-        f"compute/storageProfile/dataDisks/{name}"
-        for name in ("bytesPerSecondThrottle", "isSharedDisk", "isUltraDisk", "opsPerSecondThrottle")
-    ),
+    "2021-05-01": tuple(f"compute/storageProfile/dataDisks/{name}" for name in DISK_FIELDS_OF_2021),
     "2021-10-01": ("compute/platformSubFaultDomain",),
     "2021-11-01": ("compute/additionalCapabilities", "compute/securityProfile/encryptionAtHost"),
     "2021-11-15": ("compute/host", "compute/hostGroup"),
@@ -99,7 +90,11 @@ INTRODUCED: Mapping[str, tuple[str, ...]] = {
     ),
     "2023-11-15": ("compute/physicalZone",),
 }
-"""Fields by the version that brought them; what is not listed has always been there."""
+"""Fields by the version that brought them; what is not listed has always been there.
+
+By the tables of the documentation, but for the first fields of `compute`: those say 2017-04-02, while the documentation
+of 2017 asked for them with 2017-03-01.
+"""
 
 Node = dict[str, Any]
 
@@ -161,9 +156,9 @@ def compute(vm: VirtualMachine) -> Node:
         "resourceId": _resource_id(vm),
         "securityProfile": {
             "encryptionAtHost": "false",
-            "secureBootEnabled": "false",
-            "securityType": "",
-            "virtualTpmEnabled": "false",
+            "secureBootEnabled": _bool(vm.secure_boot),
+            "securityType": "TrustedLaunch" if vm.secure_boot or vm.vtpm else "",
+            "virtualTpmEnabled": _bool(vm.vtpm),
         },
         "sku": "",
         "storageProfile": _storage(vm),
@@ -187,18 +182,24 @@ def network(vm: VirtualMachine) -> Node:
 
 
 def _interface(vm: VirtualMachine, one: NetworkInterface) -> Node:
+    older = [address for address in one.addresses if ":" not in address]
+    newer = [{"privateIpAddress": address} for address in one.addresses if ":" in address]
     ipv4 = {
-        "ipAddress": [{"privateIpAddress": address, "publicIpAddress": ""} for address in one.addresses],
+        "ipAddress": [{"privateIpAddress": address, "publicIpAddress": ""} for address in older],
         "subnet": [{"address": vm.network, "prefix": str(vm.prefix)}],
     }
-    return {"ipv4": ipv4, "ipv6": {"ipAddress": []}, "macAddress": one.mac.replace(":", "").upper()}
+    return {"ipv4": ipv4, "ipv6": {"ipAddress": newer}, "macAddress": one.mac.replace(":", "").upper()}
+
+
+def _bool(value: bool) -> str:
+    return str(value).lower()
 
 
 def _os_profile(profile: OSProfile) -> Node:
     return {
         "adminUsername": profile.admin,
         "computerName": profile.computer_name,
-        "disablePasswordAuthentication": "false" if profile.password else "true",
+        "disablePasswordAuthentication": _bool(not profile.password),
     }
 
 
@@ -237,11 +238,12 @@ def _storage(vm: VirtualMachine) -> Node:
 
 
 def _data_disk(vm: VirtualMachine, disk: DataDisk) -> Node:
+    """A disk that is no Ultra Disk: only those are told their capacity in bytes and their limits."""
     return {
         "bytesPerSecondThrottle": "",
         "caching": "None",
         "createOption": "Empty",
-        "diskCapacityBytes": str(disk.size_gib << 30),
+        "diskCapacityBytes": "",
         "diskSizeGB": str(disk.size_gib),
         "image": {"uri": ""},
         "isSharedDisk": "false",

@@ -29,7 +29,7 @@ def ovf_environment(vm: VirtualMachine) -> str:
     profile = profile_of(vm)
     version = element("wa:Version", "1.0")
     provisioning = element("wa:ProvisioningSection", version, _configuration(profile))
-    platform = element("wa:PlatformSettingsSection", version, _platform())
+    platform = element("wa:PlatformSettingsSection", version, _platform(vm.pool))
     # ElementTree would rename prefixes of its own accord, so they are written as plain names and attributes.
     namespaces = {"xmlns:ns0": OVF, "xmlns:wa": AZURE, "xmlns:xsi": INSTANCE}
     root = element("ns0:Environment", provisioning, platform, **namespaces)
@@ -56,7 +56,8 @@ def _public_keys(profile: OSProfile) -> list[Element]:
     return [element("PublicKey", element("Path", path), element("Value", key)) for key in profile.public_keys]
 
 
-def _platform() -> Element:
+def _platform(pool: str) -> Element:
+    """`pool` is how a VM waits for its owner, "None" where it has one."""
     return element(
         "PlatformSettings",
         element("KmsServerHostname", "azkms.core.windows.net"),
@@ -64,7 +65,7 @@ def _platform() -> Element:
         element("GuestAgentPackageName", **{"xsi:nil": "true"}),
         element("RetainWindowsPEPassInUnattend", "true"),
         element("RerunProvisioning", "false"),
-        element("PreprovisionedVm", "false"),
-        element("PreprovisionedVMType", **{"xsi:nil": "true"}),
+        element("PreprovisionedVm", "false" if pool == "None" else "true"),
+        element("PreprovisionedVMType", pool),
         xmlns=AZURE,
     )

@@ -46,6 +46,14 @@ def test_lets_the_agent_run() -> None:
     assert read().findtext(path, namespaces=PLACES) == "true"
 
 
+@pytest.mark.parametrize(("pool", "waits"), [("None", "false"), ("Running", "true"), ("Savable", "true")])
+def test_tells_how_a_pooled_machine_waits(pool: str, waits: str) -> None:
+    root = ElementTree.fromstring(ovf_environment(replace(GENERALIZED, pool=pool)))
+    path = "w:PlatformSettingsSection/w:PlatformSettings/w:Preprovisioned"
+    assert root.findtext(f"{path}Vm", namespaces=PLACES) == waits
+    assert root.findtext(f"{path}VMType", namespaces=PLACES) == pool
+
+
 def test_keeps_the_literal_prefixes_that_azure_init_wants() -> None:
     document = ovf_environment(GENERALIZED)
     assert "<wa:ProvisioningSection>" in document
