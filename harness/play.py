@@ -63,9 +63,17 @@ def troubled_boot(stage: Stage, waits: float) -> Boot:
     deadline = Deadline.after(BOOT_LIMIT * stage.accelerator.factor + waits)
     try:
         _wait_for_sign(stage, deadline)
-        return _log_in(stage, deadline, lambda: _check_report(stage, waits))
+        stage.guest.connect(deadline, lambda: _check_report(stage, waits), lambda: stage.address)
+        # Some provisioners make the user first, and report then.
+        with suppress(TooLate):
+            _wait(stage, deadline.sooner(LOGIN_LIMIT * stage.accelerator.factor), "a report", lambda: _reported(stage))
+        return _log_in(stage, deadline)
     except (TooLate, Gone) as ended:
         return Boot(None, _ending(stage, ended))
+
+
+def _reported(stage: Stage) -> bool | None:
+    return stage.host.ready is not None or stage.host.failure is not None or None
 
 
 def _check_report(stage: Stage, waits: float) -> None:
@@ -186,9 +194,9 @@ def _wait(stage: Stage, deadline: Deadline, what: str, probe: Callable[[], bool 
     deadline.until(what, look, every=0.2)
 
 
-def _log_in(stage: Stage, deadline: Deadline, check: Callable[[], None] | None = None) -> Boot:
+def _log_in(stage: Stage, deadline: Deadline) -> Boot:
     stage.guest.close()
-    stage.guest.connect(deadline, check or (lambda: _check_alive(stage)), lambda: stage.address)
+    stage.guest.connect(deadline, lambda: _check_alive(stage), lambda: stage.address)
     stage.host.journal.add("guest", "SSH login", user=stage.guest.user)
     facts = ask(stage.guest, max(deadline.left, SILENCE_LIMIT * stage.accelerator.factor))
     stage.host.journal.add("guest", "boot finished", state=facts["state"])

@@ -43,7 +43,7 @@ def test_almalinux_reboots_by_uefi(image: ImageMaker) -> None:
 
 @pytest.mark.combination
 def test_a_specialized_almalinux_makes_two_machines(image: ImageMaker, admin_key: Path) -> None:
-    report = boot(image("almalinux-10", kind="specialized"), 2, ssh_key=admin_key)
+    report = boot(image("almalinux-10", kind="specialized"), 2, scenario="specialized-twins", ssh_key=admin_key)
     assert failures(report) == {}
     assert "twin.run.identity-differs" in passed(report)
 

@@ -17,6 +17,11 @@ RELEASES = ("debian-12", "debian-13")
 def test_every_specialized_image_makes_two_machines(
     image: ImageMaker, admin_key: Path, name: str, generation: int, provisioner: str
 ) -> None:
-    report = boot(image(name, kind="specialized", provisioner=provisioner), generation, ssh_key=admin_key)
+    report = boot(
+        image(name, kind="specialized", provisioner=provisioner),
+        generation,
+        scenario="specialized-twins",
+        ssh_key=admin_key,
+    )
     assert failures(report) == {}
     assert "twin.run.identity-differs" in passed(report)

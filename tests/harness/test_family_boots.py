@@ -47,6 +47,8 @@ def test_every_ubuntu_reboots(image: ImageMaker, release: str, provisioner: str)
 def test_every_specialized_ubuntu_makes_two_machines(
     image: ImageMaker, admin_key: Path, release: str, generation: int
 ) -> None:
-    report = boot(image(f"ubuntu-{release}", kind="specialized"), generation, ssh_key=admin_key)
+    report = boot(
+        image(f"ubuntu-{release}", kind="specialized"), generation, scenario="specialized-twins", ssh_key=admin_key
+    )
     assert failures(report) == {}
     assert "twin.run.identity-differs" in passed(report)

@@ -247,6 +247,19 @@ def test_under_faults_a_login_is_what_is_waited_for(tmp_path: Path) -> None:
     assert troubled_boot(made, 0).ending == ""
 
 
+def test_under_faults_a_report_may_come_after_the_login(tmp_path: Path) -> None:
+    made, player = stage(tmp_path, login=lambda player: player.host.take_health("Ready"))
+    assert troubled_boot(made, 0).ending == ""
+    assert player.done[0] == "login"
+
+
+def test_under_faults_a_report_need_not_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.play.LOGIN_LIMIT", 0.0)
+    made, _ = stage(tmp_path)
+    assert troubled_boot(made, 0).ending == ""
+    assert made.host.ready is None
+
+
 def test_under_faults_nobody_is_waited_for_long_after_the_report(tmp_path: Path) -> None:
     made, _ = stage(tmp_path, "kiln login: ", login=gone("never"))
     made.host.take_health("NotReady", "ProvisioningFailed", "http error 403")

@@ -50,6 +50,6 @@ def test_every_suse_recipe_reboots(image: ImageMaker, name: str, generation: int
 def test_every_specialized_suse_makes_two_machines(
     image: ImageMaker, admin_key: Path, name: str, generation: int
 ) -> None:
-    report = boot(image(name, kind="specialized"), generation, ssh_key=admin_key)
+    report = boot(image(name, kind="specialized"), generation, scenario="specialized-twins", ssh_key=admin_key)
     assert failures(report) == {}
     assert "twin.run.identity-differs" in passed(report)
