@@ -19,7 +19,7 @@ from harness.media import nocloud_seed
 from harness.order import Order
 from harness.processor import X86_64, Processor, processor
 from harness.profile import Profile
-from harness.scenario import Stint
+from harness.stint import Stint
 from harness.vm import VirtualMachine
 from harness.wire import Link
 

@@ -12,8 +12,8 @@ from harness.names import resolve, reverse
 from harness.order import Order
 from harness.play import Boot
 from harness.profile import Profile
-from harness.scenario import CHOSEN, PROBED, RENAMED, Act, Deed, Stint
 from harness.stage import Stage
+from harness.stint import CHOSEN, PROBED, RENAMED, Act, Deed, Stint
 from harness.vm import WIRESERVER
 
 

@@ -8,7 +8,7 @@ from harness.hardware import Hardware
 from harness.injection import NOTHING, Do, Injection
 from harness.machines import MachineProfile
 from harness.qemu import CONSOLE
-from harness.scenario import Stint
+from harness.stint import Stint
 
 DISK, VARIABLES = "disk.qcow2", "variables.qcow2"
 

@@ -18,9 +18,10 @@ from harness.order import Order
 from harness.play import act, first_boot, switch_off, troubled_boot
 from harness.profile import Profile
 from harness.report import Event
-from harness.scenario import Scenario, Stint
+from harness.scenario import Scenario
 from harness.scratch import scratch_folder
 from harness.stage import Stage, staged
+from harness.stint import Stint
 
 SCREENSHOT = "screenshot.png"
 TAIL = 60

@@ -12,8 +12,8 @@ from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import GuestFacts, ask
 from harness.profile import Profile
 from harness.qemu import FIRMWARE
-from harness.scenario import CHOSEN, PROBED, RENAMED, Deed
 from harness.stage import Stage
+from harness.stint import CHOSEN, PROBED, RENAMED, Deed
 
 BOOT_LIMIT = 120.0
 """Seconds until a machine must report ready, on real hardware: six times what Azure images take. Under emulation the

@@ -27,9 +27,9 @@ from harness.order import Order, make_vm, waiting, with_disks
 from harness.processor import processor
 from harness.profile import Profile
 from harness.qemu import CONSOLE, Machine
-from harness.scenario import Stint
 from harness.scratch import scratch_folder
 from harness.snapshot import take_up
+from harness.stint import Stint
 from harness.tpm import virtual_tpm
 from harness.vm import VirtualMachine
 from harness.wire import Link, link

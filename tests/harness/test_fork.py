@@ -13,7 +13,8 @@ from harness.hardware import Hardware
 from harness.injection import Injection
 from harness.machines import GEN1, GEN2, NVME, TRUSTED, MachineProfile
 from harness.qemu import CONSOLE
-from harness.scenario import SCENARIOS, Stint, find_scenario
+from harness.scenario import SCENARIOS, find_scenario
+from harness.stint import Stint
 from harness.trunk import BEGINS
 from tests.harness.test_hardware import GEN1 as BIOS_HARDWARE
 from tests.harness.test_hardware import GEN2 as UEFI_HARDWARE

@@ -19,8 +19,8 @@ from harness.evidence import MARK, QUESTIONS
 from harness.guest import Output
 from harness.injection import NOTHING, Injection
 from harness.play import Boot, act, first_boot, reboot, switch_off, troubled_boot
-from harness.scenario import CHOSEN, RENAMED, Deed
 from harness.stage import Stage
+from harness.stint import CHOSEN, RENAMED, Deed
 from tests.harness.guests import ANSWERS, CLOUD_INIT, SPECIALIZED_PROFILE, VM
 
 PRINTED = "".join(f"{MARK}{name}\n{ANSWERS.get(name, '')}\n" for name in QUESTIONS)
