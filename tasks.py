@@ -124,6 +124,7 @@ def inspect(c: Context, image: str, json: bool = False) -> int:
     scenario="what is played: names as `scenarios` lists them, with commas between them, or all that apply",
     output="where a foreign file's reports go, below the file's stem",
     hold="keep a guest that failed running for a look, until Ctrl-C",
+    apart="each fault in a run of its own, not all in one (--fault all: every one there is, apart)",
     json=JSON,
 )
 def verify(
@@ -133,6 +134,7 @@ def verify(
     scenario: str = "first-boot",
     output: str = "output",
     hold: bool = False,
+    apart: bool = False,
     json: bool = False,
     **options: str,
 ) -> int:
@@ -142,7 +144,7 @@ def verify(
     from harness.verify import VerifyRequest
     from harness.verify import verify as judge
 
-    request = VerifyRequest(scenario=scenario, hold=hold, output=Path(output), **machine)
+    request = VerifyRequest(scenario=scenario, hold=hold, apart=apart, output=Path(output), **machine)
     found = judge(request, Progress())
     if json:
         refused = [asdict(one) for one in found.refused]

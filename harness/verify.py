@@ -16,6 +16,7 @@ from build.errors import Bug, CallerError, MachineError
 from build.progress import Progress
 from harness.accelerator import Accelerator, choose_accelerator
 from harness.faultplan import FaultPlan
+from harness.faults import FAULTS
 from harness.fork import unlike
 from harness.machines import MachineProfile, find_machine
 from harness.order import Order, profile_of
@@ -28,6 +29,7 @@ from harness.store import PAGE, REPORT, load
 from harness.subject import Subject, digest_of, open_subject
 from harness.wishes import MachineWishes, machine_order, machines, read_text
 
+ALL = "all"
 LEAST_FORKS = 2
 """As many runs that can share a boot are worth it: saving and copying a machine takes a few seconds."""
 
@@ -37,7 +39,8 @@ class VerifyRequest(MachineWishes):
     """An image to verify. `hold` keeps a failed guest running.
 
     `scenario` is the names of scenarios with commas between them, or all: those that apply. `seed` None is the one that
-    a scenario wants. `faults` are NAME or NAME=ARGUMENT, `fault_script` a TOML file (`harness.faultscript`).
+    a scenario wants. `faults` are NAME or NAME=ARGUMENT, all in one run or `apart` in a run each; the word all means
+    every one that the scenario can have, apart. `fault_script` is a TOML file (`harness.faultscript`).
 
     `limit` is how long a first boot may take, in seconds, and `link` how the guest is wired (`harness.wire`); without
     them, as long as this machine's accelerator needs, and whatever works here.
@@ -47,6 +50,7 @@ class VerifyRequest(MachineWishes):
     scenario: str = "first-boot"
     seed: str | None = None
     faults: tuple[str, ...] = ()
+    apart: bool = False
     fault_script: Path | None = None
     output: Path = Path("output")
     hold: bool = False
@@ -139,7 +143,6 @@ def _planned(subject: Subject, request: VerifyRequest) -> tuple[list[Run], tuple
     for machine in machines(subject, request):
         for scenario in find_scenarios(request.scenario):
             seed = request.seed or scenario.seeds[0]
-            plan = plan_of(request, scenario.faults)
             if (reason := _refusal(subject, scenario, machine, request)) and request.scenario == "all":
                 refused.append(Refused(scenario.name, machine.name, reason))
             elif reason:
@@ -147,18 +150,27 @@ def _planned(subject: Subject, request: VerifyRequest) -> tuple[list[Run], tuple
                     reason, "`./kiln scenarios` says what each is for; `--scenario all` plays what applies"
                 )
             else:
-                plan.check_scenario(scenario.name)
-                runs.append(Run(scenario, machine_order(subject, machine, seed, request), plan))
+                order = machine_order(subject, machine, seed, request)
+                runs += [Run(scenario, order, plan) for plan in plans_of(request, scenario)]
     return runs, tuple(refused)
 
 
-def plan_of(request: VerifyRequest, more: tuple[str, ...] = ()) -> FaultPlan:
-    """The faults that were asked for, and those that the scenario has by itself."""
-    return FaultPlan.of((*more, *request.faults), read_text(request.fault_script))
+def plans_of(request: VerifyRequest, scenario: Scenario) -> tuple[FaultPlan, ...]:
+    """The faults that were asked for besides those that the scenario has by itself: a plan for each run.
+
+    Raises CallerError where one of them needs another scenario.
+    """
+    script, every = read_text(request.fault_script), request.faults == (ALL,)
+    words = [one.name for one in FAULTS if one.scenario in ("", scenario.name)] if every else list(request.faults)
+    together = [[word] for word in words] if (every or request.apart) and words else [words]
+    plans = tuple(FaultPlan.of((*scenario.faults, *one), script) for one in together)
+    for plan in plans:
+        plan.check_scenario(scenario.name)
+    return plans
 
 
 def _refusal(subject: Subject, scenario: Scenario, machine: MachineProfile, request: VerifyRequest) -> str:
-    if plan_of(request) and (request.seed or scenario.seeds[0]) != "azure":
+    if (request.faults or request.fault_script) and (request.seed or scenario.seeds[0]) != "azure":
         return f"{scenario.name} without Azure has no host that could misbehave"
     if not scenario.when and request.seed in (None, *scenario.seeds):
         return ""  # applies to every image: no need to look into it

@@ -8,12 +8,13 @@ import pytest
 from build.diskfile import DiskFile
 from build.errors import CallerError, MachineError
 from build.progress import Progress
+from harness.faults import FAULTS
 from harness.guest import make_key
 from harness.machines import GEN1, GEN2, TRUSTED
-from harness.scenario import SCENARIOS
+from harness.scenario import SCENARIOS, find_scenario
 from harness.scratch import scratch_folder
 from harness.subject import Subject, open_subject
-from harness.verify import Verified, VerifyRequest, _planned, run_name, verify
+from harness.verify import Verified, VerifyRequest, _planned, plans_of, run_name, verify
 from harness.wishes import GROWTH, MachineWishes, machine_order, machines
 from tests.build.test_manifest import MANIFEST
 from tests.harness.guests import CLOUD_INIT
@@ -155,6 +156,34 @@ def test_plays_of_all_what_applies_and_names_the_rest(tmp_path: Path, monkeypatc
     assert all(one.reason for one in refused)
     assert len(runs) + len(refused) == len(SCENARIOS)
     assert {one.machine["seed"] for one in runs} == {"azure"}
+
+
+FAULTY = VerifyRequest(faults=("imds-429", "dhcp-late=30"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "names"),
+    [
+        (VerifyRequest(), [()]),
+        (FAULTY, [("imds-429", "dhcp-late=30")]),
+        (replace(FAULTY, apart=True), [("imds-429",), ("dhcp-late=30",)]),
+        (VerifyRequest(apart=True), [()]),
+    ],
+)
+def test_plays_faults_together_or_apart(request_: VerifyRequest, names: list[tuple[str, ...]]) -> None:
+    assert [one.names for one in plans_of(request_, find_scenario("first-boot"))] == names
+
+
+def test_plays_every_fault_that_a_scenario_can_have_apart() -> None:
+    plans = plans_of(VerifyRequest(faults=("all",)), find_scenario("no-imds"))
+    assert all(one.names[0] == "imds-refused" and len(one.names) == 2 for one in plans)
+    assert len(plans) == len([one for one in FAULTS if not one.scenario])
+
+
+def test_refuses_a_fault_that_needs_another_scenario() -> None:
+    needy = next(one for one in FAULTS if one.scenario)
+    with pytest.raises(CallerError, match=f"needs the scenario {needy.scenario}"):
+        plans_of(VerifyRequest(faults=(needy.name,)), find_scenario("first-boot"))
 
 
 def test_nothing_played_is_nothing_passed() -> None:
