@@ -10,8 +10,10 @@ import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from xml.etree.ElementTree import Element
 
 from harness.azure.certificates import Identity
@@ -49,6 +51,34 @@ class Extension:
         return f"{STORAGE}/{self.name}__{self.version}.zip"
 
 
+@dataclass(frozen=True)
+class Goal:
+    """Which extensions a VM is to have, as decided at a time; `number` grows with each decision.
+
+    `fast`: told by the host plugin alone (Azure's Fast Track), without a new incarnation of the goal state.
+    """
+
+    created: datetime
+    number: int = 1
+    extensions: tuple[Extension, ...] = ()
+    fast: bool = False
+
+    def after(self, extension: Extension, now: datetime, fast: bool) -> "Goal":
+        """The next goal: with this extension in place of one of its name."""
+        kept = (one for one in self.extensions if one.name != extension.name)
+        return Goal(now, self.number + 1, (*kept, extension), fast)
+
+    @property
+    def ticks(self) -> int:
+        """When it was decided, in units of 100 ns since the year 1: by these agents tell which goal is newer."""
+        return (self.created - datetime(1, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 10
+
+    @property
+    def activity(self) -> str:
+        """The identifier under which the decision is found again in the agent's logs."""
+        return str(UUID(int=self.ticks << 16 | self.number))
+
+
 def probe(word: str, secret: str, number: int = 0) -> Extension:
     """Kiln's own extension, told a word openly and another in secret."""
     return Extension("Kiln.Test.Probe", "1.0.0", PROBE, {"word": word}, {"secret": secret}, number)
@@ -77,7 +107,6 @@ def _plugin(one: Extension) -> Element:
         name=one.name,
         version=one.version,
         location=one.manifest_url,
-        failoverlocation="",
         state="enabled",
         autoUpgrade="false",
         runAsStartupTask="false",
@@ -91,13 +120,17 @@ def plugin_settings(extensions: Iterable[Extension], identity: Identity) -> Elem
     return element("PluginSettings", [_settings(one, identity) for one in extensions])
 
 
-def _settings(one: Extension, identity: Identity) -> Element:
-    hidden = seal(json.dumps(dict(one.protected)).encode(), identity.certificate, "AES128_CBC")
-    handler = {
+def hidden(one: Extension, identity: Identity) -> dict[str, str]:
+    """The protected settings, and by which certificate they were sealed, in the words of both documents."""
+    envelope = seal(json.dumps(dict(one.protected)).encode(), identity.certificate, "AES128_CBC")
+    return {
         "protectedSettingsCertThumbprint": identity.thumbprint,
-        "protectedSettings": base64.b64encode(hidden).decode(),
-        "publicSettings": dict(one.settings),
+        "protectedSettings": base64.b64encode(envelope).decode(),
     }
+
+
+def _settings(one: Extension, identity: Identity) -> Element:
+    handler = {**hidden(one, identity), "publicSettings": dict(one.settings)}
     text = json.dumps({"runtimeSettings": [{"handlerSettings": handler}]})
     return element(
         "Plugin", element("RuntimeSettings", text, seqNo=str(one.number)), name=one.name, version=one.version

@@ -3,6 +3,8 @@
 from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
 
+from harness.azure.certificates import Identity
+from harness.azure.extensions import Goal, plugin_settings, plugins
 from harness.azure.xmltext import element
 from harness.vm import WIRESERVER, VirtualMachine
 
@@ -114,22 +116,26 @@ def shared_config(vm: VirtualMachine) -> Element:
     )
 
 
-def extensions_config(vm: VirtualMachine, plugins: Element, settings: Element) -> Element:
-    """`type=extensionsConfig` with these Plugins and PluginSettings; it offers no agents: none updates itself."""
-    status = f"https://kilnstatus.blob.core.windows.net/$system/{vm.name}.status?sv=2018-03-28&sr=b&sk=system-1"
+def status_blob(vm: VirtualMachine) -> str:
+    """Where the agent is told to upload its status: nowhere that it reaches, so that it gives it to the host plugin."""
+    return f"https://kilnstatus.blob.core.windows.net/$system/{vm.name}.status?sv=2018-03-28&sr=b&sk=system-1"
+
+
+def extensions_config(vm: VirtualMachine, goal: Goal, identity: Identity) -> Element:
+    """`type=extensionsConfig`; it offers no agents: none updates itself."""
     metadata = element(
         "InVMGoalStateMetaData",
-        inSvdSeqNo=str(vm.incarnation),
-        createdOnTicks="0",
-        activityId=str(vm.deployment_id),
-        correlationId=str(vm.deployment_id),
+        inSvdSeqNo=str(goal.number),
+        createdOnTicks=str(goal.ticks),
+        activityId=goal.activity,
+        correlationId=goal.activity,
     )
     return element(
         "Extensions",
         element("GuestAgentExtension", element("GAFamilies")),
-        plugins,
-        settings,
-        element("StatusUploadBlob", status, statusBlobType="BlockBlob"),
+        plugins(goal.extensions),
+        plugin_settings(goal.extensions, identity),
+        element("StatusUploadBlob", status_blob(vm), statusBlobType="BlockBlob"),
         metadata,
         version="1.0.0.0",
         goalStateIncarnation=str(vm.incarnation),

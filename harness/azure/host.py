@@ -6,12 +6,13 @@ The services write through its verbs; checks and scenarios read its properties. 
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from harness.azure.certificates import Identity, make_identity
 from harness.azure.events import Event, Schedule
-from harness.azure.extensions import Extension
+from harness.azure.extensions import Extension, Goal
 from harness.azure.http import Request
 from harness.azure.journal import Journal
 from harness.vm import VirtualMachine
@@ -67,7 +68,8 @@ class AzureHost:
     """One VM's host. Its attributes are tuples in the order of arrival; only its verbs replace them.
 
     `observations` is what agents told the health service, `status` the agent's status blobs, `agent_log` its last
-    archive of logs, `schedule` what Azure is about to do to the VM. `hostnames` are the names that DHCP clients gave
+    archive of logs, `schedule` what Azure is about to do to the VM. `goal` are the extensions that the wireserver tells
+    of, `newest_goal` those that the host plugin does. `hostnames` are the names that DHCP clients gave
     themselves (option 12), in order of change: Azure's DNS keeps the last.
     """
 
@@ -83,7 +85,8 @@ class AzureHost:
         self.agent_log = b""
         self.ejected = False
         self.schedule = Schedule()
-        self.extensions: tuple[Extension, ...] = ()
+        self.goal = Goal(datetime.now(UTC))
+        self.newest_goal = self.goal
         self.reprovision_data = b""
         self._lock = threading.Lock()
 
@@ -134,14 +137,18 @@ class AzureHost:
         """The VM's certificate, under which protected settings are sealed; made when it is first asked for."""
         return make_identity()
 
-    def give(self, extension: Extension) -> None:
-        """Have the agent install an extension, or take new settings: a new incarnation of the goal state tells it."""
+    def give(self, extension: Extension, fast: bool = False) -> None:
+        """Have the agent install an extension, or take new settings.
+
+        A new incarnation of the goal state tells it; `fast`, the host plugin alone does (agents from 2.8 on ask it).
+        """
         with self._lock:
-            kept = (one for one in self.extensions if one.name != extension.name)
-            self.extensions = (*kept, extension)
-            self.vm = replace(self.vm, incarnation=self.vm.incarnation + 1)
+            self.newest_goal = self.newest_goal.after(extension, datetime.now(UTC), fast)
+            if not fast:
+                self.goal = self.newest_goal
+                self.vm = replace(self.vm, incarnation=self.vm.incarnation + 1)
             told = {"extension": extension.name, "sequence": extension.number, "incarnation": self.vm.incarnation}
-            self.journal.add("machine", "new goal state", **told)
+            self.journal.add("machine", "new goal state", fast=fast, **told)
 
     def announce(self, event: Event) -> None:
         """Tell the guest of something to come. Raises ValueError for a type of event that Azure does not have."""

@@ -12,11 +12,12 @@ from functools import cache
 from typing import Any
 
 from harness.azure import events
+from harness.azure.apiversions import VERSIONS, known_in
 from harness.azure.attested import NONCE_DIGITS, Signer, attested, make_signer
 from harness.azure.host import AzureHost
 from harness.azure.http import App, Request, Response
 from harness.azure.identity import refuse_token
-from harness.azure.instance import VERSIONS, instance, known_in
+from harness.azure.instance import instance
 
 NEWEST = 3
 """How many versions a refusal names."""

@@ -1,6 +1,6 @@
 """The wireserver, http://168.63.129.16:80, as it answers one VM (host-protocol 4.1 to 4.8).
 
-Left out: remote access users and the artifacts' profile.
+Left out: users for remote access, and extensions on hold.
 """
 
 import json
@@ -10,7 +10,6 @@ from xml.etree.ElementTree import Element
 
 from harness.azure import goalstate
 from harness.azure.certificates import sealed
-from harness.azure.extensions import plugin_settings, plugins
 from harness.azure.host import AzureHost, client_of
 from harness.azure.http import App, Request, Response
 from harness.azure.xmltext import NotXml, element, parse
@@ -34,7 +33,7 @@ def wireserver(host: AzureHost) -> App:
     def answer(request: Request) -> Response:
         if route := _open_route(request):
             return route(host, request)
-        if not request.path.startswith("/machine"):
+        if request.path != "/machine" and not request.path.startswith("/machine/"):
             return refuse(404, "ResourceNotFound", "The specified resource does not exist.")
         if request.headers.get("x-ms-version") not in goalstate.SUPPORTED:
             message = "The versions header was not specified or was specified incorrectly."
@@ -75,8 +74,7 @@ def _instance(host: AzureHost, request: Request) -> Response:
     if request.method == "GET" and comp == "config" and kind in goalstate.CONFIGS:
         return Response.xml(goalstate.CONFIGS[kind](host.vm))
     if request.method == "GET" and comp == "config" and kind == "extensionsconfig":
-        settings = plugin_settings(host.extensions, host.identity)
-        return Response.xml(goalstate.extensions_config(host.vm, plugins(host.extensions), settings))
+        return Response.xml(goalstate.extensions_config(host.vm, host.goal, host.identity))
     if request.method == "GET" and comp == "certificates":
         return _certificates(host, request)
     return refuse(400, "InvalidQueryParameterValue", "One of the query parameters is not known for this method.")

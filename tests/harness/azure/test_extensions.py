@@ -40,7 +40,12 @@ def extensions_config(host: AzureHost) -> ElementTree.Element:
 
 
 def fetched(host: AzureHost, url: str) -> Response:
-    return hostplugin(host)(Request("GET", "/extensionArtifact", headers={"x-ms-artifact-location": url}))
+    return plugin(host, "/extensionArtifact", **{"x-ms-artifact-location": url})
+
+
+def plugin(host: AzureHost, path: str, **headers: str) -> Response:
+    here = {"x-ms-containerid": str(host.vm.container_id)}
+    return hostplugin(host)(Request("GET", path, headers={**here, **headers}))
 
 
 def settings(host: AzureHost) -> str:
@@ -63,8 +68,36 @@ def test_tell_no_secret_openly(host: AzureHost) -> None:
 
 def test_are_replaced_by_their_name(host: AzureHost) -> None:
     host.give(probe("closed", "sesame", 1))
-    (one,) = host.extensions
+    (one,) = host.goal.extensions
     assert (one.number, host.vm.incarnation) == (1, 3)
+
+
+def test_are_told_alike_by_the_host_plugin(host: AzureHost) -> None:
+    told = json.loads(plugin(host, "/vmSettings").body)
+    metadata = extensions_config(host).find("InVMGoalStateMetaData")
+    assert metadata is not None
+    assert told["extensionGoalStatesSource"] == "Fabric"
+    assert str(told["extensionsLastModifiedTickCount"]) == metadata.get("createdOnTicks")
+    assert told["activityId"] == metadata.get("activityId")
+    assert told["statusUploadBlob"]["value"] == extensions_config(host).findtext("StatusUploadBlob")
+    (one,) = told["extensionGoalStates"]
+    (setting,) = one["settings"]
+    assert (one["name"], json.loads(setting["publicSettings"])) == ("Kiln.Test.Probe", {"word": "open"})
+    assert setting["protectedSettingsCertThumbprint"] == host.identity.thumbprint
+    assert b"sesame" not in plugin(host, "/vmSettings").body
+
+
+def test_come_by_the_host_plugin_alone_when_they_come_fast(host: AzureHost) -> None:
+    before = plugin(host, "/vmSettings")
+    assert plugin(host, "/vmSettings", **{"if-none-match": before.headers["ETag"]}).status == 304
+    host.give(probe("fast", "sesame", 1), fast=True)
+    after = plugin(host, "/vmSettings", **{"if-none-match": before.headers["ETag"]})
+    told = json.loads(after.body)
+    assert (after.status, told["extensionGoalStatesSource"]) == (200, "FastTrack")
+    assert told["extensionGoalStates"][0]["settingsSeqNo"] == 1
+    assert told["extensionsLastModifiedTickCount"] > json.loads(before.body)["extensionsLastModifiedTickCount"]
+    assert host.vm.incarnation == 2
+    assert "open" in settings(host)
 
 
 def test_have_a_manifest_that_leads_to_their_package(host: AzureHost) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from harness.azure.apiversions import INTRODUCED, VERSIONS
 from harness.azure.host import AzureHost
 from harness.azure.http import Request, Response
 from harness.azure.imds import imds
-from harness.azure.instance import INTRODUCED, VERSIONS, instance
+from harness.azure.instance import instance
 from harness.vm import DataDisk, NetworkInterface, VirtualMachine
 from tests.harness.azure.machines import GENERALIZED, KEY, SPECIALIZED
 
