@@ -21,6 +21,8 @@ CLIENTS = {
     "cloud-init": "cloud-init",
     "walinuxagent": "WALinuxAgent",
     "azure-init": "azure-init",
+    "afterburn": "afterburn",
+    "ignition": "Ignition",
     "report-ready": "report-ready",
 }
 """What a client's User-Agent or agent name holds, in lower case, and what we call that client."""
