@@ -9,7 +9,7 @@ from typing import Any
 from harness.azure.journal import Entry
 from harness.report import Event
 
-SHOWN = {"dhcp", "health", "dvd", "machine", "guest", "imds", "wireserver", "hostplugin", "qmp", "status"}
+SHOWN = {"dhcp", "health", "dvd", "machine", "guest", "imds", "wireserver", "hostplugin", "qmp", "status", "agent"}
 """The sources that the timeline shows; what the name server was asked is in the journal alone."""
 NOTHING: tuple[Any, ...] = ("", None, [], {})
 

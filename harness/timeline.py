@@ -21,7 +21,7 @@ LETTER = 6.6
 """How wide a letter of a label is at most, on average: sans-serif of 11 pixels."""
 LONGEST = 38
 MOST_TITLES = 12
-TROUBLE = re.compile(r"→ [45]\d\d\b|^(?:crash|malformed|NAK|NotReady|GUEST_PANICKED|WATCHDOG)\b")
+TROUBLE = re.compile(r"→ [45]\d\d\b|^(?:crash|malformed|NAK|NotReady|GUEST_PANICKED|WATCHDOG|\w+ failed)\b")
 """What a reader looks for first: refusals, and what no sound guest or host does."""
 
 

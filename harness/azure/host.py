@@ -15,6 +15,7 @@ from harness.azure.events import Event, Schedule
 from harness.azure.extensions import Extension, Goal
 from harness.azure.http import Request
 from harness.azure.journal import Journal
+from harness.azure.telemetry import AgentEvent, read_event
 from harness.vm import VirtualMachine
 
 CLIENTS = {
@@ -27,6 +28,8 @@ CLIENTS = {
 }
 """What a client's User-Agent or agent name holds, in lower case, and what we call that client."""
 
+MESSAGE_LIMIT = 500
+"""Characters of an agent's complaint that the journal keeps."""
 KEPT = 1000
 """How many telemetry events, observations and status blobs are remembered: a guest may send them for hours."""
 
@@ -80,7 +83,7 @@ class AzureHost:
         self.journal = journal or Journal()
         self.health: tuple[HealthReport, ...] = ()
         self.role_properties: Mapping[str, str] = {}
-        self.telemetry: tuple[str, ...] = ()
+        self.telemetry: tuple[AgentEvent, ...] = ()
         self.observations: tuple[Mapping[str, Any], ...] = ()
         self.status: tuple[Mapping[str, Any], ...] = ()
         self.hostnames: tuple[str, ...] = ()
@@ -108,10 +111,14 @@ class AzureHost:
         with self._lock:
             self.role_properties = {**self.role_properties, name: value}
 
-    def take_telemetry(self, event: str) -> None:
-        """Remember the text of one telemetry event."""
+    def take_telemetry(self, text: str) -> None:
+        """Remember one telemetry event, from its text; the journal tells of one that went wrong."""
+        event = read_event(text)
         with self._lock:
             self.telemetry = (*self.telemetry, event)[-KEPT:]
+            if event.failed:
+                told = {"of": event.name, "message": event.message[:MESSAGE_LIMIT]}
+                self.journal.add("agent", f"{event.operation or 'operation'} failed", **told)
 
     def take_observation(self, observation: Mapping[str, Any]) -> None:
         """Remember what an agent told the health service."""

@@ -177,10 +177,10 @@ def test_takes_role_properties(host: AzureHost) -> None:
 
 
 def test_takes_telemetry(host: AzureHost) -> None:
-    event = '<Event id="1"><![CDATA[<Param Name="a" Value="b"/>]]></Event>'
+    event = '<Event id="1"><![CDATA[<Param Name="Message" Value="b"/>]]></Event>'
     body = f'<TelemetryData><Provider id="x">{event}</Provider></TelemetryData>'
     assert post(host, "/machine?comp=telemetrydata", body).status == 200
-    assert host.telemetry == ('<Param Name="a" Value="b"/>',)
+    assert [one.message for one in host.telemetry] == ["b"]
 
 
 def test_takes_observations(host: AzureHost) -> None:
