@@ -88,3 +88,12 @@ def test_names_the_troubles_of_a_run() -> None:
     assert drawn
     labels = {mark.label.text for lane in drawn.lanes for mark in lane.marks if mark.label and mark.trouble}
     assert {"GET /metadata/instance → 400", "PUT /status → 503 +1", "NotReady"} <= labels
+
+
+def test_takes_an_agents_failure_for_trouble() -> None:
+    drawn = timeline([Event(10, "agent", "Enable failed: of Kiln.Test.Probe"), Event(90, "agent", "all is well")])
+    assert drawn
+    assert [(mark.words, mark.trouble) for mark in drawn.lanes[0].marks] == [
+        ("Enable failed", True),
+        ("all is well", False),
+    ]
