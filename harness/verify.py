@@ -126,6 +126,7 @@ def _shared_boot(
     if len(alike) < LEAST_FORKS or accelerator.name != "tcg":
         yield None
         return
+    subject.runs.mkdir(parents=True, exist_ok=True)
     with scratch_folder(subject.runs) as folder:
         order = {**alike[0].machine, "folder": str(folder), "link": request.link}
         with progress.step(f"Booting to where provisioning begins, once for {len(alike)} runs"):
