@@ -62,15 +62,19 @@ def unsigned(subject: x509.Name, issuer: x509.Name, key: rsa.RSAPrivateKey) -> x
     )
 
 
+def recipient_of(transport: str) -> x509.Certificate:
+    """The certificate that a guest's `x-ms-guest-agent-public-x509-cert` holds, base64 of DER. Raises ValueError."""
+    try:
+        return x509.load_der_x509_certificate(base64.b64decode(transport, validate=True))
+    except (binascii.Error, ValueError) as broken:
+        raise ValueError(f"the transport certificate is broken: {broken}") from None
+
+
 def sealed(identity: Identity, transport: str, cipher: str) -> str:
     """The identity as PKCS#12 in an envelope, in lines of base64.
 
-    `transport` is the guest's certificate as `x-ms-guest-agent-public-x509-cert` holds it, base64 of DER; `cipher` is
-    the value of `x-ms-cipher-name`. Raises ValueError where either makes no sense.
+    `transport` is as for `recipient_of`, `cipher` the value of `x-ms-cipher-name`. Raises ValueError where either makes
+    no sense.
     """
-    try:
-        recipient = x509.load_der_x509_certificate(base64.b64decode(transport, validate=True))
-    except (binascii.Error, ValueError) as broken:
-        raise ValueError(f"the transport certificate is broken: {broken}") from None
     plain = pkcs12.serialize_key_and_certificates(None, identity.key, identity.certificate, None, NoEncryption())
-    return base64.encodebytes(seal(plain, recipient, cipher)).decode()
+    return base64.encodebytes(seal(plain, recipient_of(transport), cipher)).decode()

@@ -34,8 +34,8 @@ def versions() -> Element:
     return element("Versions", element("Preferred", element("Version", PREFERRED)), element("Supported", supported))
 
 
-def goal_state(vm: VirtualMachine) -> Element:
-    """`comp=goalstate`: what the guest must be, and where the documents below are."""
+def goal_state(vm: VirtualMachine, remote_access: bool = False) -> Element:
+    """`comp=goalstate`: what the guest must be, and where the documents below are, users for a while among them."""
     machine = element(
         "Machine",
         element("ExpectedState", "Started"),
@@ -56,7 +56,10 @@ def goal_state(vm: VirtualMachine) -> Element:
         "RoleInstance", element("InstanceId", vm.role_instance), element("State", "Started"), configuration
     )
     container = element(
-        "Container", element("ContainerId", str(vm.container_id)), element("RoleInstanceList", instance)
+        "Container",
+        element("ContainerId", str(vm.container_id)),
+        element("RemoteAccessInfo", _address(vm, comp="remoteAccess")) if remote_access else None,
+        element("RoleInstanceList", instance),
     )
     incarnation = element("Incarnation", str(vm.incarnation))
     return element("GoalState", element("Version", "2012-11-30"), incarnation, machine, container)

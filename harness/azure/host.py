@@ -15,6 +15,7 @@ from harness.azure.events import Event, Schedule
 from harness.azure.extensions import Extension, Goal
 from harness.azure.http import Request
 from harness.azure.journal import Journal
+from harness.azure.remoteaccess import RemoteUser
 from harness.azure.telemetry import AgentEvent, read_event
 from harness.vm import VirtualMachine
 
@@ -92,6 +93,7 @@ class AzureHost:
         self.schedule = Schedule()
         self.goal = Goal(datetime.now(UTC))
         self.newest_goal = self.goal
+        self.remote_users: tuple[RemoteUser, ...] = ()
         self.reprovision_data = b""
         self._lock = threading.Lock()
 
@@ -158,6 +160,14 @@ class AzureHost:
                 self.vm = replace(self.vm, incarnation=self.vm.incarnation + 1)
             told = {"extension": extension.name, "sequence": extension.number, "incarnation": self.vm.incarnation}
             self.journal.add("machine", "new goal state", fast=fast, **told)
+
+    def admit(self, *users: RemoteUser) -> None:
+        """Let these users in, and no others any more; a new incarnation of the goal state tells it."""
+        with self._lock:
+            self.remote_users = users
+            self.vm = replace(self.vm, incarnation=self.vm.incarnation + 1)
+            names = [user.name for user in users]
+            self.journal.add("machine", "new goal state", remote_users=names, incarnation=self.vm.incarnation)
 
     def announce(self, event: Event) -> None:
         """Tell the guest of something to come. Raises ValueError for a type of event that Azure does not have."""

@@ -1,6 +1,6 @@
 """The wireserver, http://168.63.129.16:80, as it answers one VM (host-protocol 4.1 to 4.8).
 
-Left out: users for remote access, and extensions on hold.
+Left out: extensions on hold.
 """
 
 import json
@@ -12,6 +12,7 @@ from harness.azure import goalstate
 from harness.azure.certificates import sealed
 from harness.azure.host import AzureHost, client_of
 from harness.azure.http import App, Request, Response
+from harness.azure.remoteaccess import remote_access
 from harness.azure.xmltext import NotXml, element, parse
 
 STATES = ("Ready", "NotReady")
@@ -57,7 +58,7 @@ def _open_route(request: Request) -> Callable[[AzureHost, Request], Response] | 
 def _machine(host: AzureHost, request: Request) -> Response:
     comp = request.parameter("comp")
     if request.method == "GET" and comp == "goalstate":
-        return Response.xml(goalstate.goal_state(host.vm))
+        return Response.xml(goalstate.goal_state(host.vm, bool(host.remote_users)))
     posts = {"health": _health, "roleProperties": _role_properties, "telemetrydata": _telemetry}
     if request.method == "POST" and comp in posts:
         try:
@@ -75,15 +76,18 @@ def _instance(host: AzureHost, request: Request) -> Response:
         return Response.xml(goalstate.CONFIGS[kind](host.vm))
     if request.method == "GET" and comp == "config" and kind == "extensionsconfig":
         return Response.xml(goalstate.extensions_config(host.vm, host.goal, host.identity))
-    if request.method == "GET" and comp == "certificates":
-        return _certificates(host, request)
+    if request.method == "GET" and comp in ("certificates", "remoteAccess"):
+        return _sealed(host, request, comp)
     return refuse(400, "InvalidQueryParameterValue", "One of the query parameters is not known for this method.")
 
 
-def _certificates(host: AzureHost, request: Request) -> Response:
+def _sealed(host: AzureHost, request: Request, comp: str) -> Response:
+    """What is sealed for whoever asks, by the certificate that comes with the question."""
     transport = request.headers.get("x-ms-guest-agent-public-x509-cert", "")
     cipher = request.headers.get("x-ms-cipher-name", "DES_EDE3_CBC")
     try:
+        if comp == "remoteAccess":
+            return Response.xml(remote_access(host.vm, host.remote_users, transport, cipher))
         return Response.xml(goalstate.certificate_file(host.vm, sealed(host.identity, transport, cipher)))
     except ValueError as broken:
         return refuse(400, "InvalidHeaderValue", str(broken))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from build.command import run
 from harness.azure.extensions import probe
 from harness.azure.host import AzureHost, agent_status
 from harness.azure.journal import Journal
+from harness.azure.remoteaccess import RemoteUser
 from harness.azure.server import serve
 from harness.azure.services import services
 from harness.vm import IMDS, WIRESERVER
@@ -70,6 +72,13 @@ class Agent:
         manifest = self.protocol.get_goal_state().fetch_extension_manifest(extension.name, extension.manifest_uris)
         return [uri for one in manifest.pkg_list.versions for uri in one.uris]
 
+    def remote_users(self) -> list[list[str]]:
+        """Who may log in for a while, with the passwords that the agent would give them."""
+        handler = import_module("azurelinuxagent.common.utils.cryptutil").CryptUtil("openssl")
+        key = str(self.folder / "TransportPrivate.pem")
+        known = self.protocol.client.get_remote_access().user_list.users
+        return [[one.name, handler.decrypt_secret(one.encrypted_password, key), one.expiration] for one in known]
+
     def report(self) -> None:
         """Say ready, and upload status and logs."""
         self.protocol.report_provision_status(self.values.ProvisionStatus("Ready", "", ""))
@@ -94,11 +103,14 @@ def main(request: Mapping[str, Any]) -> int:
         looks.append(agent.look())
         host.vm = replace(host.vm, container_id=UUID(int=77), incarnation=host.vm.incarnation + 1)
         looks.append(agent.look())
+        host.admit(RemoteUser("visitor", "pässword", datetime(2040, 2, 3, 4, 5, 6, tzinfo=UTC)))
+        agent.look()
         packages = agent.packages()
         agent.report()
     told = {
         "looks": looks,
         "packages": packages,
+        "remote_users": agent.remote_users(),
         "ready": host.ready is not None and host.ready.client,
         "status": [agent_status(one) for one in host.status],
         "log": host.agent_log.decode(),

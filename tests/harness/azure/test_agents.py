@@ -45,6 +45,10 @@ def test_find_the_package_by_the_host_plugin(facts: Any) -> None:
     assert facts["packages"] == [probe("", "").package_url]
 
 
+def test_read_who_may_log_in_for_a_while(facts: Any) -> None:
+    assert facts["remote_users"] == [["visitor", "pässword", "Fri, 03 Feb 2040 04:05:06 GMT"]]
+
+
 def test_are_heard(facts: Any) -> None:
     assert (facts["ready"], facts["status"], facts["log"]) == ("WALinuxAgent", ["Ready"], "an archive")
 

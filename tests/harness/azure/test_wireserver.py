@@ -3,15 +3,17 @@
 import base64
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from harness.azure.certificates import make_identity
 from harness.azure.host import AzureHost
 from harness.azure.http import Request, Response
+from harness.azure.remoteaccess import RemoteUser
 from harness.azure.wireserver import wireserver
 from harness.vm import VirtualMachine
 from tests.harness.azure.machines import GENERALIZED
@@ -93,6 +95,21 @@ def test_seals_certificates_for_whoever_asks(host: AzureHost, cipher: str) -> No
     assert len(base64.b64decode(root.findtext("Data") or "")) > 2000
 
 
+def test_tells_of_users_for_a_while_only_where_there_are_some(host: AzureHost) -> None:
+    assert tree(get(host, "/machine?comp=goalstate")).find("Container/RemoteAccessInfo") is None
+    host.admit(RemoteUser("visitor", "secret", datetime(2040, 2, 3, tzinfo=UTC)))
+    link = tree(get(host, "/machine?comp=goalstate")).findtext("Container/RemoteAccessInfo") or ""
+    transport = make_identity()
+    certificate = base64.b64encode(transport.certificate.public_bytes(Encoding.DER)).decode()
+    asked = {"x-ms-guest-agent-public-x509-cert": certificate, "x-ms-cipher-name": "AES128_CBC"}
+    root = tree(get(host, link.removeprefix("http://168.63.129.16:80"), **asked))
+    assert (root.findtext("Users/User/Name"), root.findtext("Incarnation")) == ("visitor", "2")
+    hidden = base64.b64decode(root.findtext("Users/User/Password") or "")
+    opened = pkcs7.pkcs7_decrypt_der(hidden, transport.certificate, transport.key, [])
+    assert opened.decode("utf-16-le") == "secret"
+    assert "secret" not in repr((host.journal.entries, host.remote_users))
+
+
 PATH = f"/machine/{GENERALIZED.container_id}/{GENERALIZED.role_instance}"
 
 
@@ -107,6 +124,7 @@ PATH = f"/machine/{GENERALIZED.container_id}/{GENERALIZED.role_instance}"
         ("GET", "/machine?comp=health", VERSION, 400, "InvalidQueryParameterValue"),
         ("GET", f"{PATH}?comp=config&type=secrets", VERSION, 400, "InvalidQueryParameterValue"),
         ("GET", f"{PATH}?comp=certificates", VERSION, 400, "InvalidHeaderValue"),
+        ("GET", f"{PATH}?comp=remoteAccess", VERSION, 400, "InvalidHeaderValue"),
         ("GET", "/machine/other/instance?comp=config&type=fullConfig", VERSION, 410, "ResourceNotAvailable"),
         ("GET", "/", {}, 404, "ResourceNotFound"),
         ("GET", "/HealthService", {}, 404, "ResourceNotFound"),
