@@ -24,6 +24,8 @@ from harness.azure.xmltext import element
 STORAGE = "https://kilnextensions.blob.core.windows.net/kiln"
 """Where the files are said to be: no guest reaches it, so that its agent has the host plugin fetch them, as on Azure
 where a network lets nothing out."""
+PROFILE = f"{STORAGE}/artifacts_profile"
+"""Where it is said to stand that extensions are on hold."""
 PROBE = Path(__file__).parent / "extension"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The time of every file in a package: the earliest that the format knows."""
@@ -55,18 +57,20 @@ class Extension:
 class Goal:
     """Which extensions a VM is to have, as decided at a time; `number` grows with each decision.
 
-    `fast`: told by the host plugin alone (Azure's Fast Track), without a new incarnation of the goal state.
+    `fast`: told by the host plugin alone (Azure's Fast Track), without a new incarnation of the goal state. `on_hold`:
+    the agent must leave all extensions alone for now.
     """
 
     created: datetime
     number: int = 1
     extensions: tuple[Extension, ...] = ()
     fast: bool = False
+    on_hold: bool = False
 
     def after(self, extension: Extension, now: datetime, fast: bool) -> "Goal":
         """The next goal: with this extension in place of one of its name."""
         kept = (one for one in self.extensions if one.name != extension.name)
-        return Goal(now, self.number + 1, (*kept, extension), fast)
+        return Goal(now, self.number + 1, (*kept, extension), fast, self.on_hold)
 
     @property
     def ticks(self) -> int:
@@ -137,9 +141,11 @@ def _settings(one: Extension, identity: Identity) -> Element:
     )
 
 
-def artifact(extensions: Iterable[Extension], url: str) -> Response | None:
-    """The file at this URL, None where it is of none of these extensions."""
-    for one in extensions:
+def artifact(goal: Goal, url: str) -> Response | None:
+    """The file at this URL, None where this goal has none there."""
+    if url == PROFILE and goal.on_hold:
+        return Response.json({"onHold": True})
+    for one in goal.extensions:
         if url == one.manifest_url:
             return Response.xml(_manifest(one))
         if url == one.package_url:

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
 
 from harness.azure.certificates import Identity
-from harness.azure.extensions import Goal, plugin_settings, plugins
+from harness.azure.extensions import PROFILE, Goal, plugin_settings, plugins
 from harness.azure.xmltext import element
 from harness.vm import WIRESERVER, VirtualMachine
 
@@ -138,6 +138,7 @@ def extensions_config(vm: VirtualMachine, goal: Goal, identity: Identity) -> Ele
         element("GuestAgentExtension", element("GAFamilies")),
         plugins(goal.extensions),
         plugin_settings(goal.extensions, identity),
+        element("InVMArtifactsProfileBlob", PROFILE) if goal.on_hold else None,
         element("StatusUploadBlob", status_blob(vm), statusBlobType="BlockBlob"),
         metadata,
         version="1.0.0.0",

@@ -154,12 +154,22 @@ class AzureHost:
         A new incarnation of the goal state tells it; `fast`, the host plugin alone does (agents from 2.8 on ask it).
         """
         with self._lock:
-            self.newest_goal = self.newest_goal.after(extension, datetime.now(UTC), fast)
-            if not fast:
-                self.goal = self.newest_goal
-                self.vm = replace(self.vm, incarnation=self.vm.incarnation + 1)
+            self._decide(self.newest_goal.after(extension, datetime.now(UTC), fast))
             told = {"extension": extension.name, "sequence": extension.number, "incarnation": self.vm.incarnation}
             self.journal.add("machine", "new goal state", fast=fast, **told)
+
+    def hold(self, on: bool) -> None:
+        """Have the agent leave all extensions alone, or go on with them; a new incarnation tells it."""
+        with self._lock:
+            now, number = datetime.now(UTC), self.newest_goal.number + 1
+            self._decide(replace(self.newest_goal, created=now, number=number, fast=False, on_hold=on))
+            self.journal.add("machine", "new goal state", on_hold=on, incarnation=self.vm.incarnation)
+
+    def _decide(self, goal: Goal) -> None:
+        self.newest_goal = goal
+        if not goal.fast:
+            self.goal = goal
+            self.vm = replace(self.vm, incarnation=self.vm.incarnation + 1)
 
     def admit(self, *users: RemoteUser) -> None:
         """Let these users in, and no others any more; a new incarnation of the goal state tells it."""

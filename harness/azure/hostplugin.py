@@ -31,7 +31,7 @@ def hostplugin(host: AzureHost) -> App:
                 return _vm_settings(host, request)
             case "GET", "/extensionArtifact":
                 wanted = request.headers.get("x-ms-artifact-location", "")
-                return artifact(host.newest_goal.extensions, wanted) or Response.json({"error": "BlobNotFound"}, 404)
+                return artifact(host.newest_goal, wanted) or Response.json({"error": "BlobNotFound"}, 404)
             case "PUT", "/status":
                 return _status(host, request)
             case "PUT", "/vmAgentLog":

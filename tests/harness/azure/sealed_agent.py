@@ -54,6 +54,7 @@ class Agent:
             "source": self.goal.source if hasattr(self.goal, "source") else "Fabric",
             "word": setting.publicSettings["word"],
             "number": setting.sequenceNumber,
+            "held": bool(self.goal.on_hold),
             "secret": json.loads(self._opened(setting))["secret"],
         }
 
@@ -105,6 +106,10 @@ def main(request: Mapping[str, Any]) -> int:
         looks.append(agent.look())
         host.admit(RemoteUser("visitor", "pässword", datetime(2040, 2, 3, 4, 5, 6, tzinfo=UTC)))
         agent.look()
+        host.hold(True)
+        looks.append(agent.look())
+        host.hold(False)
+        looks.append(agent.look())
         packages = agent.packages()
         agent.report()
     told = {

@@ -41,6 +41,10 @@ def test_keep_their_goal_when_their_container_changes(facts: Any) -> None:
     assert facts["looks"][3] == facts["looks"][2]
 
 
+def test_leave_extensions_alone_while_they_are_held(facts: Any) -> None:
+    assert [look["held"] for look in facts["looks"]] == [False, False, False, False, True, False]
+
+
 def test_find_the_package_by_the_host_plugin(facts: Any) -> None:
     assert facts["packages"] == [probe("", "").package_url]
 

@@ -100,6 +100,20 @@ def test_come_by_the_host_plugin_alone_when_they_come_fast(host: AzureHost) -> N
     assert "open" in settings(host)
 
 
+def test_are_held_and_released(host: AzureHost) -> None:
+    assert extensions_config(host).find("InVMArtifactsProfileBlob") is None
+    host.hold(True)
+    profile = extensions_config(host).findtext("InVMArtifactsProfileBlob") or ""
+    assert json.loads(fetched(host, profile).body) == {"onHold": True}
+    assert json.loads(plugin(host, "/vmSettings").body)["onHold"] is True
+    host.give(probe("later", "sesame", 1))
+    assert host.goal.on_hold
+    host.hold(False)
+    assert extensions_config(host).find("InVMArtifactsProfileBlob") is None
+    assert fetched(host, profile).status == 404
+    assert (host.vm.incarnation, host.goal.extensions[0].number) == (5, 1)
+
+
 def test_have_a_manifest_that_leads_to_their_package(host: AzureHost) -> None:
     (plugin,) = extensions_config(host).iterfind("Plugins/Plugin")
     manifest = ElementTree.fromstring(fetched(host, plugin.get("location") or "").body)
