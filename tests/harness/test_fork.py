@@ -1,12 +1,16 @@
 """Runs that share a boot: which can, and what each is given."""
 
+import os
 import re
+import socket
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
 from harness.azure.faults import HttpFault, Window
+from harness.azure.frames import udp_frame
 from harness.faults import choose
 from harness.fork import DISK, VARIABLES, Fork, unlike
 from harness.hardware import Hardware
@@ -15,7 +19,7 @@ from harness.machines import GEN1, GEN2, NVME, TRUSTED, MachineProfile
 from harness.qemu import CONSOLE
 from harness.scenario import SCENARIOS, find_scenario
 from harness.stint import Stint
-from harness.trunk import BEGINS
+from harness.trunk import BEGINS, is_dhcp_request, overhearing
 from tests.harness.test_hardware import GEN1 as BIOS_HARDWARE
 from tests.harness.test_hardware import GEN2 as UEFI_HARDWARE
 
@@ -118,3 +122,25 @@ def test_knows_where_provisioning_begins(line: str) -> None:
 )
 def test_takes_no_other_service_for_it(line: str) -> None:
     assert not begins(line)
+
+
+@pytest.mark.parametrize(
+    ("port", "asks"), [(67, True), (68, False), (53, False)], ids=["to a server", "to a client", "of another kind"]
+)
+def test_knows_who_asks_for_an_address(port: int, asks: bool) -> None:
+    addresses = IPv4Address("0.0.0.0"), IPv4Address("255.255.255.255")
+    frame = udp_frame((bytes(6), b"\xff" * 6), addresses, (68, port), b"")
+    assert is_dhcp_request(frame) is asks
+    assert not is_dhcp_request(frame[:30])
+    assert not is_dhcp_request(frame[:12] + b"\x08\x06" + frame[14:])
+
+
+@pytest.mark.real
+@pytest.mark.skipif(os.geteuid() != 0, reason="raw sockets are for root, or for a namespace of one's own")
+def test_overhears_who_asks_for_an_address() -> None:
+    with overhearing("lo") as asks, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(b"", ("127.0.0.1", 68))
+        assert not asks()
+        client.sendto(b"", ("127.0.0.1", 67))
+        assert asks()
+        assert asks()
