@@ -6,6 +6,7 @@ those the digests of the packages.
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from build import cache, fetch, keys, wholefile
+from build import cache, fetch, freshness, keys, wholefile
 from build.command import CommandFailed, run
 from build.errors import CallerError, KilnError, MachineError
 from distros.recipe import Archive
@@ -21,6 +22,8 @@ from distros.recipe import Archive
 ALTERED = "the archive is signed with another key, or was altered on the way; use another mirror"
 SIGNED, SIGNATURE = b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN PGP SIGNATURE-----"
 """What a signed file begins with (what stood before it would not be signed), and where the signed part ends."""
+AGAIN = (1.0, 3.0)
+"""Seconds until an archive is asked again that shows an older state than before: of several servers one may lag."""
 
 
 @dataclass(frozen=True)
@@ -124,15 +127,27 @@ def verify(release: Release, keyring: Path, *, mirror: bool) -> None:
 def _release(archive: Archive, suite: str, *, offline: bool) -> Release:
     newest = _newest(archive.url, suite)
     if not offline:
-        content = fetch.small(_release_file(archive.url, suite))
-        digest = hashlib.sha256(content).hexdigest()
-        wholefile.write(folder() / digest, content)
-        wholefile.write(newest, digest.encode())
-    elif newest.is_file():
-        digest = newest.read_text()
-        content = (folder() / digest).read_bytes()
-    else:
+        return _asked(archive, suite)
+    if not newest.is_file():
         raise MachineError(f"{archive.url} {suite} has never been asked for here", "build once without --offline")
+    return _read(archive, suite, (folder() / newest.read_text()).read_bytes())
+
+
+def _asked(archive: Archive, suite: str) -> Release:
+    """The release file as the archive has it now, kept for later."""
+    for pause in (*AGAIN, None):
+        content = fetch.small(_release_file(archive.url, suite))
+        found = _read(archive, suite, content)
+        if pause is None or found.date >= freshness.newest(found):
+            break
+        time.sleep(pause)
+    wholefile.write(folder() / found.sha256, content)
+    wholefile.write(_newest(archive.url, suite), found.sha256.encode())
+    return found
+
+
+def _read(archive: Archive, suite: str, content: bytes) -> Release:
+    digest = hashlib.sha256(content).hexdigest()
     date, end = _moment(content, "Date"), _moment(content, "Valid-Until")
     return Release(archive.url, suite, archive.components, archive.keyring, digest, date, archive.keys, end)
 

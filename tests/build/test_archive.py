@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import build.archive
 import build.fetch
+from build import freshness
 from build.archive import Release, either, kept, locate, releases, verify
 from build.errors import CallerError, KilnError, MachineError
 from distros.recipe import Archive
@@ -54,6 +56,30 @@ def test_keeps_the_older_state_for_those_who_still_use_it(fake: FakeArchive) -> 
     assert older.sha256 != newer.sha256
     assert kept(older).exists()
     assert kept(newer).exists()
+
+
+NEWER = b"Date: Sun, 22 Nov 2026 00:00:00 UTC\n"
+
+
+def test_asks_again_where_one_of_an_archives_servers_lags(fake: FakeArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.suite("stable", NEWER)
+    (newer,) = releases([at(fake, "stable")], offline=False)
+    freshness.remember(newer)
+    fake.suite("stable")
+    monkeypatch.setattr(build.archive.time, "sleep", lambda seconds: fake.suite("stable", NEWER))
+    assert releases([at(fake, "stable")], offline=False) == (newer,)
+
+
+def test_takes_an_older_state_for_what_it_is_when_it_stays(fake: FakeArchive) -> None:
+    fake.suite("stable", NEWER)
+    (newer,) = releases([at(fake, "stable")], offline=False)
+    freshness.remember(newer)
+    fake.suite("stable")
+    asked = len(fake.asked)
+    (older,) = releases([at(fake, "stable")], offline=False)
+    assert len(fake.asked) == asked + 3
+    with pytest.raises(MachineError, match="older than what it was before"):
+        freshness.require([older], lambda: 0)
 
 
 def test_says_offline_what_was_never_asked_for(fake: FakeArchive) -> None:
