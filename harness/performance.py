@@ -161,7 +161,7 @@ def machine_facts(stage: Stage, order: Order) -> dict[str, str]:
     by_uefi = stage.vm.generation == 2
     loader = "not exercised: QEMU started the kernel" if order.seed == "nocloud" else "exercised"
     return {
-        "profile": order.machine.name,
+        "machine": order.machine.name,
         "generation": str(stage.vm.generation),
         "processor": stage.machine.hardware.processor.arch,
         "firmware": f"UEFI ({stage.machine.hardware.processor.firmware})" if by_uefi else "BIOS (SeaBIOS)",

@@ -20,7 +20,7 @@ def render(report: Report) -> str:
     cases = [_case(report, verdict) for verdict in report.verdicts]
     suite = Element(
         "testsuite",
-        name=_clean(f"{report.image} {report.scenario}"),
+        name=_clean(f"{report.image} {report.played or report.scenario}"),
         tests=str(len(cases)),
         failures=str(sum(case.find("failure") is not None for case in cases)),
         errors="0",

@@ -38,16 +38,13 @@ def print_report(report: Report, console: Console, everything: bool = False, fol
 
 
 def headline(report: Report) -> str:
-    """What the image was taken for, or what was played with it."""
-    if profile := report.machine.get("profile"):
-        return profile
-    generation = report.machine.get("generation")
-    return f"{report.scenario}{f' on generation {generation}' if generation else ''}, seed {report.seed or 'none'}"
+    """What was played with the image, or what it was taken for."""
+    return report.played or report.machine.get("profile", report.scenario)
 
 
 def machine_facts(report: Report) -> str:
     """What booted, on one line; nothing where nothing did."""
-    told = {name: value for name, value in report.machine.items() if name not in ("profile", "generation")}
+    told = {name: value for name, value in report.machine.items() if name not in ("profile", "machine", "generation")}
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items())
 
 

@@ -98,6 +98,15 @@ class Report:
     schema: int = 2
 
     @property
+    def played(self) -> str:
+        """What was played, on which machine and under what, in a few words; "" where nothing was."""
+        if "machine" not in self.machine:
+            return ""
+        seed = "" if self.seed == "azure" else f", seed {self.seed}"
+        under = f", under {' and '.join(self.faults)}" if self.faults else ""
+        return f"{self.scenario} on {self.machine['machine']}{seed}{under}"
+
+    @property
     def passed(self) -> bool:
         """Whether every required check that ran has passed, and at least one ran."""
         required = [verdict for verdict in self.verdicts if verdict.severity == "required"]

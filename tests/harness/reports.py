@@ -10,7 +10,9 @@ from harness.happenings import events_of
 from harness.report import Answer, Event, NameSeen, Report, Status, Verdict
 
 MACHINE = {
+    "machine": "gen2",
     "generation": "2",
+    "processor": "x86_64",
     "firmware": "UEFI (OVMF)",
     "controller": "SCSI",
     "secure_boot": "off",
@@ -18,7 +20,7 @@ MACHINE = {
     "boot_loader": "exercised",
     "accelerator": "tcg",
     "link": "tap",
-    "memory_mib": "1536",
+    "memory": "1536 MiB",
 }
 FILES = {"console": "console.log", "journal": "journal.jsonl", "screenshot": "screenshot.png"}
 CONSOLE = """\

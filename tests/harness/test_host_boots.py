@@ -43,7 +43,7 @@ def test_boots_on_the_machine(image: ImageMaker, machine: str) -> None:
     (report,) = played(image("debian-12"), machine=machine).values()
     assert failures(report) == {}
     assert {"run.secure-boot", "run.disk-controller"} <= passed(report)
-    assert report.machine["profile"] == machine
+    assert report.machine["machine"] == machine
 
 
 @pytest.mark.combination

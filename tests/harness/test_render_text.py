@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -28,8 +29,21 @@ def printed(report: Report, folder: Path | None = None, everything: bool = False
 
 def test_says_what_was_played_on_which_machine() -> None:
     head, machine, *_ = printed(good_run()).splitlines()
-    assert head == "output/debian-13-genboth-x86_64: first-boot on generation 2, seed azure"
-    assert machine.startswith("  firmware UEFI (OVMF), controller SCSI, secure boot off, vtpm none")
+    assert head == "output/debian-13-genboth-x86_64: first-boot on gen2"
+    assert machine.startswith("  processor x86_64, firmware UEFI (OVMF), controller SCSI, secure boot off, vtpm none")
+
+
+@pytest.mark.parametrize(
+    ("changes", "head"),
+    [
+        ({"seed": "nocloud"}, "first-boot on gen2, seed nocloud"),
+        ({"scenario": "pps", "faults": ("imds-500=20", "ws-bom")}, "pps on gen2, under imds-500=20 and ws-bom"),
+        ({"machine": {"profile": "generation 2, generalized"}}, "generation 2, generalized"),
+    ],
+)
+def test_tells_one_run_from_another_in_its_first_line(changes: dict[str, Any], head: str) -> None:
+    first, *_ = printed(replace(good_run(), **changes)).splitlines()
+    assert first == f"output/debian-13-genboth-x86_64: {head}"
 
 
 def test_says_what_failed_and_what_to_do() -> None:

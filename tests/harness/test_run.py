@@ -2,21 +2,27 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from build.errors import CallerError
+from harness.accelerator import TCG
 from harness.expected import CUSTOM_DATA, USER_DATA
 from harness.guest import make_key
-from harness.machines import GEN1, GEN2, MachineProfile
+from harness.machines import GEN1, GEN2, TRUSTED, MachineProfile
 from harness.order import Order, make_vm, profile_of, waiting, with_disks
+from harness.performance import machine_facts
+from harness.processor import X86_64
 from harness.run import _files
 from harness.scenario import find_scenario
+from harness.stage import Stage
 from harness.vm import swapped
 from harness.wishes import MachineWishes, machine_order
 from tests.build.test_manifest import MANIFEST
 from tests.harness.guests import CLOUD_INIT, SPECIALIZED_PROFILE
+from tests.harness.reports import MACHINE
 from tests.harness.test_verify import SUBJECT
 
 
@@ -87,3 +93,17 @@ def test_refuses_a_key_of_nobody(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(make_key().public)
     with pytest.raises(CallerError, match="no usable private key"):
         order(ssh_key=tmp_path / "key")
+
+
+def test_tells_what_booted_as_reports_have_it() -> None:
+    given = order(machine=TRUSTED)
+    stage = SimpleNamespace(
+        vm=make_vm(given, CLOUD_INIT, make_key()),
+        machine=SimpleNamespace(hardware=SimpleNamespace(processor=X86_64)),
+        accelerator=TCG,
+        link=SimpleNamespace(kind="tap"),
+    )
+    told = machine_facts(cast(Stage, stage), given)
+    assert list(told) == list(MACHINE)
+    assert (told["machine"], told["generation"]) == ("gen2-trusted", "2")
+    assert told["secure_boot"].startswith("on") and told["vtpm"].startswith("TPM 2.0")
