@@ -7,6 +7,7 @@ from typing import Any
 
 from build.errors import CallerError
 from harness.azure.host import AzureHost
+from harness.azure.journal import Entry
 from harness.chapters import Chapter
 from harness.faults import Chosen, choose_all
 from harness.faults.fault import Expectation, Fault, Ready, Versions, parsed
@@ -153,7 +154,19 @@ def _complaint(expectation: Expectation, host: AzureHost) -> str:
         return ""
     if host.failure:
         return f"it gave up: {host.failure.client} reported {host.failure.description}"
-    return "" if host.ready else f"no Ready came; the host heard {heard}"
+    if not host.ready:
+        return f"no Ready came; the host heard {heard}"
+    return _early(host) if expectation.ready is Ready.LATE else ""
+
+
+def _early(host: AzureHost) -> str:
+    """A guest that was ready before it met the fault has not waited it out."""
+    told = [entry.source for entry in host.journal.entries if entry.source == "fault" or _is_ready(entry)]
+    return "it was ready before it met the fault" if told[:1] == ["health"] and "fault" in told else ""
+
+
+def _is_ready(entry: Entry) -> bool:
+    return (entry.source, entry.event, entry.details.get("matches")) == ("health", "Ready", True)
 
 
 def _logged_in(expectation: Expectation, first: Chapter, names: str) -> Verdict:

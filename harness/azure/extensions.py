@@ -26,7 +26,7 @@ STORAGE = "https://kilnextensions.blob.core.windows.net/kiln"
 where a network lets nothing out."""
 PROFILE = f"{STORAGE}/artifacts_profile"
 """Where it is said to stand that extensions are on hold."""
-PROBE = Path(__file__).parent / "extension"
+PROBE, PROBE_NAME = Path(__file__).parent / "extension", "Kiln.Test.Probe"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The time of every file in a package: the earliest that the format knows."""
 
@@ -85,7 +85,7 @@ class Goal:
 
 def probe(word: str, secret: str, number: int = 0) -> Extension:
     """Kiln's own extension, told a word openly and another in secret."""
-    return Extension("Kiln.Test.Probe", "1.0.0", PROBE, {"word": word}, {"secret": secret}, number)
+    return Extension(PROBE_NAME, "1.0.0", PROBE, {"word": word}, {"secret": secret}, number)
 
 
 def told_by_probe(statuses: Iterable[Mapping[str, Any]], number: int = 0) -> str:
@@ -94,7 +94,7 @@ def told_by_probe(statuses: Iterable[Mapping[str, Any]], number: int = 0) -> str
     for status in statuses:
         for handler in status.get("aggregateStatus", {}).get("handlerAggregateStatus", []):
             told = handler.get("runtimeSettingsStatus") or {}
-            if handler.get("handlerName") == "Kiln.Test.Probe" and told.get("sequenceNumber") == number:
+            if handler.get("handlerName") == PROBE_NAME and told.get("sequenceNumber") == number:
                 message = told.get("settingsStatus", {}).get("status", {}).get("formattedMessage", {})
                 found = str(message.get("message", "")) or found
     return found

@@ -75,8 +75,21 @@ def test_waits_as_long_as_any_such_guest_may_need() -> None:
     assert not FaultPlan()
 
 
+def recovered() -> AzureHost:
+    """A host whose guest met the fault, then reported ready."""
+    made = seen(AzureHost(VM))
+    made.take_health("Ready", client="cloud-init")
+    made.take_eject()
+    return made
+
+
 def test_a_guest_that_recovers_passes() -> None:
-    assert judged("imds-500", seen(host("Ready"))) == {}
+    assert judged("imds-500", recovered()) == {}
+
+
+def test_a_guest_that_was_ready_before_has_waited_nothing_out() -> None:
+    assert "ready before it met the fault" in judged("imds-500", seen(host("Ready")))["fault.report"]
+    assert judged("ws-bom", seen(host("Ready"))) == {}
 
 
 def test_a_fault_that_nobody_met_proves_nothing() -> None:
@@ -106,7 +119,7 @@ def test_a_guest_that_must_be_stuck_passes_and_another_does_not() -> None:
 
 
 def test_what_the_fault_does_not_spoil_is_judged_as_ever() -> None:
-    found = judged("imds-500", seen(host("Ready")), Boot(guest(failed="ssh.service loaded failed failed")))
+    found = judged("imds-500", recovered(), Boot(guest(failed="ssh.service loaded failed failed")))
     assert set(found) == {"run.systemd"}
 
 
