@@ -14,7 +14,7 @@ from harness.azure.dnsmasq import Settings
 from harness.azure.faults import troubled_dhcp
 from harness.azure.host import AzureHost
 from harness.azure.journal import Journal
-from harness.azure.network import azure_network
+from harness.azure.network import Network, azure_network
 from harness.azure.ovf import ovf_environment
 from harness.azure.server import serve
 from harness.azure.services import services
@@ -22,6 +22,7 @@ from harness.console import Console
 from harness.director import Scene, directed
 from harness.fork import Fork
 from harness.guest import Guest, Key
+from harness.hardware import Hardware
 from harness.injection import NOTHING, READY, Do, Injection, Moment
 from harness.order import Order, make_vm, waiting, with_disks
 from harness.processor import processor
@@ -90,33 +91,15 @@ def staged(
         journal = stack.enter_context(Journal(folder / JOURNAL))
         host = AzureHost(at_first, journal)
         made = stack.enter_context(link(wire))
-        network = stack.enter_context(
-            azure_network(
-                made.interface,
-                host,
-                scratch,
-                lambda answer: troubled_dhcp(answer, injection.dhcp, journal),
-                Settings(injection.lease, injection.names),
-                mischief.silent_addresses(injection),
-            )
-        )
-        if order.seed == "azure":
-            doors = mischief.doors(services(host), injection, host)
-            stack.enter_context(serve(doors.bindings, journal))
-            stack.enter_context(doors.opening(host, network.appear))
+        network = stack.enter_context(_services(order, made, host, scratch, injection))
         tpm = stack.enter_context(virtual_tpm(scratch / "tpm")) if order.machine.vtpm else None
         disk = disk or scratch / "disk.qcow2"
         if fork:
             fork.lay(disk, folder)
         hardware = hardware_of(order, profile, at_first, accelerator, made, scratch, disk, tpm, stint, injection)
-        heard = partial(_heard, host)
-        if fork:
-            machine = Machine(fork.going_on(hardware, scratch), folder, heard, partial(_go_on, hardware.dvd))
-        else:
-            machine = Machine(hardware, folder, heard)
         event = "goes on from a shared boot" if fork else "switched on"
         journal.add("machine", event, profile=order.machine.name, accelerator=accelerator.name)
-        stack.enter_context(machine)
+        machine = stack.enter_context(_machine(hardware, fork, folder, scratch, host))
         console = Console(folder / CONSOLE, machine.check_alive)
         guest = Guest(vm.address, order.admin, key)
         stack.callback(guest.close)
@@ -130,6 +113,35 @@ def staged(
         moments = injection.moments if at_first is vm else (*injection.moments, HANDED_OVER)
         stack.enter_context(directed(scene, moments))
         yield Stage(vm, host, machine, console, guest, accelerator, made, folder, injection)
+
+
+@contextmanager
+def _services(order: Order, made: Link, host: AzureHost, scratch: Path, injection: Injection) -> Iterator[Network]:
+    """Azure's addresses, DHCP and DNS on the link, and its HTTP services for a machine that is to find Azure there."""
+    with ExitStack() as stack:
+        network = stack.enter_context(
+            azure_network(
+                made.interface,
+                host,
+                scratch,
+                lambda answer: troubled_dhcp(answer, injection.dhcp, host.journal),
+                Settings(injection.lease, injection.names),
+                mischief.silent_addresses(injection),
+            )
+        )
+        if order.seed == "azure":
+            doors = mischief.doors(services(host), injection, host)
+            stack.enter_context(serve(doors.bindings, host.journal))
+            stack.enter_context(doors.opening(host, network.appear))
+        yield network
+
+
+def _machine(hardware: Hardware, fork: Fork | None, folder: Path, scratch: Path, host: AzureHost) -> Machine:
+    """The machine, which begins anew or goes on from a fork."""
+    heard = partial(_heard, host)
+    if fork is None:
+        return Machine(hardware, folder, heard)
+    return Machine(fork.going_on(hardware, scratch), folder, heard, partial(_go_on, hardware.dvd))
 
 
 def _go_on(disc: Path | None, machine: Machine) -> None:
