@@ -1,6 +1,7 @@
 """What a booted guest says of itself, gathered in one go: under emulation each login and program costs a second."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,61 +12,61 @@ from harness.guest import Guest
 from harness.vm import IMDS
 
 MARK = "==kiln=="
+FIELD = re.compile(r'(\w+)="([^"]*)"')
+"""One of lsblk's pairs (`lsblk -P`)."""
 ASK_IMDS = "GET /metadata/instance/compute?api-version=2021-08-01 HTTP/1.0\\r\\nMetadata: true\\r\\n\\r\\n"
+
+AGENTS = ("walinuxagent.service", "waagent.service")
+SETTLING = ("ssh.service", "sshd.service", "cloud-final.service")
+UNITS = (*SETTLING, *AGENTS)
+PROVISIONED = ("/var/lib/waagent/provisioned", "/var/lib/cloud/instance", "/var/lib/kiln/provisioned")
+"""What the provisioners leave behind once they have acted."""
 
 QUESTIONS: Mapping[str, str] = {
     "state": "systemctl is-system-running --wait",
-    "cloud-init": "command -v cloud-init >/dev/null && cloud-init status --wait --long"
-    " | sed 's/^\\.*//'",  # while it waits, it prints a dot again and again
-    "failed": "systemctl list-units --failed --plain --no-legend",
     # A system that is "running" has none that failed, and a look at its units costs half a second under emulation.
-    "failed-log": '{ read -r mark; read -r state; } <$kept/state; test running = "$state" ||'
+    "failed": '{ read -r mark; read -r state; } <$kept/state; test running = "$state" ||'
     " for unit in $(systemctl list-units --failed --plain --no-legend | cut -d' ' -f1); do"
-    " journalctl -b --no-pager -o cat -n 12 -u $unit; done",
-    "kernel-name": "uname -n",
-    "kernel": "uname -r",
+    ' echo "$unit"; journalctl -b --no-pager -o cat -n 12 -u $unit | sed "s/^/  /"; done',
+    "kernel-name": "show /proc/sys/kernel/hostname",
     "static-name": "hostnamectl --static",
     "transient-name": "hostnamectl --transient",
-    "hosts": "cat /etc/hosts",
+    "hosts": "show /etc/hosts",
     "resolved-name": 'getent hosts "$(uname -n)"',
-    "machine-id": "cat /etc/machine-id",
-    "boot-id": "cat /proc/sys/kernel/random/boot_id",
+    "machine-id": "show /etc/machine-id",
     "host-keys": "cat /etc/ssh/ssh_host_*_key.pub",
     "root-bytes": "findmnt -nbo SIZE /",
-    "disk-bytes": "lsblk -bndo SIZE $(lsblk -npso NAME $(findmnt -no SOURCE /) | grep -o '/dev/.*' | tail -n 1)",
-    "disks": "lsblk -bnPo NAME,TYPE,SIZE,FSTYPE,MOUNTPOINT,PKNAME",
     "root-device": "findmnt -no SOURCE /",
-    "partitions": "lsblk -bnlpo TYPE,NAME,SIZE | sed -n 's/^part  *//p'",
-    "virtualization": "systemd-detect-virt",
+    "disks": "lsblk -bnPpo NAME,TYPE,SIZE,FSTYPE,MOUNTPOINT,PKNAME",
     "firmware": "test -d /sys/firmware/efi && echo UEFI || echo BIOS",
     "secure-boot": "od -An -t u1 /sys/firmware/efi/efivars/SecureBoot-* 2>/dev/null",
-    "tpm": "cat /sys/class/tpm/tpm0/tpm_version_major",
-    "result": "cat /run/cloud-init/result.json",
-    "cloud-id": "cat /run/cloud-init/cloud-id",
-    "agent": "systemctl is-active walinuxagent.service waagent.service",
+    "tpm": "show /sys/class/tpm/tpm0/tpm_version_major",
+    "status": "show /run/cloud-init/status.json",
+    "result": "show /run/cloud-init/result.json",
     "agent-log": "tail -n 30 /var/log/waagent.log",
     "custom-data": "cat /var/lib/cloud/instance/user-data.txt /var/lib/kiln/custom-data | base64 -w0;"
     " cat /var/lib/waagent/CustomData",
     # By the shell's own sockets: Python alone needs two seconds to start under emulation.
     "imds": f'timeout 30 bash -c \'exec 3<>/dev/tcp/{IMDS}/80; printf "{ASK_IMDS}" >&3; sed "1,/^.$/d" <&3\'',
     "disc-name": "sed -nE 's/.*<(\\w+:)?HostName>([^<]*)<.*/\\2/p' /var/lib/waagent/ovf-env.xml",
-    "ran": f"cat {RAN}",
-    "units": "systemctl show -p ActiveEnterTimestampMonotonic ssh.service sshd.service cloud-final.service",
-    "fstab": "cat /etc/fstab",
-    "swap": "swapon --noheadings --show",
-    "ptp": "ls -d /dev/ptp_hyperv",
-    "provisioned": "ls -d /var/lib/waagent/provisioned /var/lib/cloud/instance /var/lib/kiln/provisioned",
+    "ran": f"show {RAN}",
+    "units": f"systemctl show -p Id,ActiveState,ActiveEnterTimestampMonotonic {' '.join(UNITS)}",
+    "swap": "show /proc/swaps",
+    "ptp": "test -e /dev/ptp_hyperv && echo /dev/ptp_hyperv",
+    "provisioned": f"for one in {' '.join(PROVISIONED)}; do test -e $one && echo $one; done",
+    "fstab": "show /etc/fstab",
     "users": "getent passwd | awk -F: '$3 >= 1000 && $3 < 60000 { print $1 }'",
-    "uptime": "cut -d' ' -f1 /proc/uptime",
+    "uptime": "show /proc/uptime",
 }
-"""What is asked, and by which shell command as root. The last tells when all was asked."""
-WAITING = ("state", "cloud-init")
-"""The questions that wait until the boot is done, systemd's by its jobs and cloud-init's by its stages."""
-UNCHANGING = (
-    *("kernel", "machine-id", "boot-id", "host-keys", "root-device", "disk-bytes"),
-    *("virtualization", "firmware", "secure-boot", "tpm", "imds", "ptp"),
+"""What is asked, and by which shell command as root; `show` prints a file without starting a program. The last tells
+when all was asked."""
+DURING = (
+    *("state", "machine-id", "host-keys", "root-device"),
+    *("firmware", "secure-boot", "tpm", "imds", "ptp"),
 )
-"""The questions whose answers are settled once anybody can log in: they are asked while the boot goes on."""
+"""The questions that are asked while the boot goes on: the first waits for its end, which cloud-init's stages are part
+of; the answers to the others are settled once anybody can log in."""
+SHOW = 'show() { while IFS= read -r line || test -n "$line"; do printf \'%s\\n\' "$line"; done <"$1"; }'
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,37 @@ class GuestFacts:
         return int(word[0]) if word[0].isdigit() else -1
 
     @property
+    def failed(self) -> Mapping[str, list[str]]:
+        """The units that have failed, with the last lines of their logs, which are indented in the answer."""
+        logs: dict[str, list[str]] = {}
+        for line in self["failed"].splitlines():
+            if line.startswith(" "):
+                logs[list(logs)[-1]].append(line.strip())
+            else:
+                logs[line] = []
+        return logs
+
+    @property
+    def disks(self) -> list[dict[str, str]]:
+        """All block devices, each by lsblk's columns, sizes in bytes."""
+        return [dict(FIELD.findall(line)) for line in self.lines("disks")]
+
+    @property
+    def partitions(self) -> dict[str, int]:
+        """The size of each partition, in bytes, by its device."""
+        return {one["NAME"]: int(one["SIZE"]) for one in self.disks if one.get("TYPE") == "part"}
+
+    @property
+    def units(self) -> dict[str, dict[str, str]]:
+        """The properties of the units that were asked for, by their names: `systemctl show` parts units by a line."""
+        blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in self["units"].split("\n\n")]
+        return {block["Id"]: block for block in blocks if "Id" in block}
+
+    @property
     def settled(self) -> float:
         """Seconds of the guest's own clock until SSH was up and cloud-init had finished; 0 where it does not tell."""
-        return max((int(line.rpartition("=")[2] or 0) for line in self.lines("units")), default=0) / 1e6
+        entered = [self.units.get(name, {}).get("ActiveEnterTimestampMonotonic", "0") for name in SETTLING]
+        return max(int(one) for one in entered) / 1e6
 
     def json(self, name: str) -> dict[str, Any]:
         """An answer that is a JSON object, an empty one where it is none."""
@@ -114,13 +143,14 @@ def ask(guest: Guest, timeout: float) -> GuestFacts:
 
 
 def script() -> str:
-    """All questions as one shell script: while the boot goes on those that wait for its end and those that need not,
+    """All questions as one shell script: while the boot goes on the one that waits for its end and those that need not,
     then all the others at once, for a guest has processors to spare then, and programs that must start are what takes
     long."""
-    during = [one for one in QUESTIONS.items() if one[0] in (*WAITING, *UNCHANGING)]
+    during = [one for one in QUESTIONS.items() if one[0] in DURING]
     *together, last = (one for one in QUESTIONS.items() if one not in during)
     return "\n".join(
         (
+            SHOW,
             "kept=$(mktemp -d /run/kiln-XXXXXX)",
             *(f"{_answered(*one)} &" for one in during),
             "hostnamectl >/dev/null 2>&1 &",  # the service that it asks takes a second to start

@@ -64,6 +64,6 @@ def notes(order: Order, played: Performance) -> tuple[str, ...]:
     if guest:
         told.append(
             f"By its own clock the guest needed {guest.settled:.1f} s until SSH was up and cloud-init done, "
-            f"and {guest['uptime']} s until all was asked."
+            f"and {guest['uptime'].partition(' ')[0]} s until all was asked."
         )
     return tuple(told)

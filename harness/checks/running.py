@@ -10,8 +10,6 @@ from harness.profile import Profile
 CATALOGUE = "image-requirements 2.14"
 FAULTS = re.compile(r"^.*(?:Kernel panic|BUG: (?!soft lockup)|Oops: |general protection fault).*$", re.MULTILINE)
 CHRONY = ("chrony.service", "chronyd.service")
-FIELD = re.compile(r'(\w+)="([^"]*)"')
-"""One of lsblk's pairs (`lsblk -P`)."""
 GROWN = 0.95
 """The share of the disk that the root file system must offer: its own tables and the ESP take the rest."""
 
@@ -51,25 +49,20 @@ def secure_boot_and_the_tpm_are_as_the_machine_has_them(guest: GuestFacts, expec
 @check("run.disk-controller", source="image-requirements 2.13", repair="Put nvme into the initramfs")
 def the_system_lies_on_the_controller_of_the_machine(guest: GuestFacts, expected: Expected) -> Complaints:
     """Azure's newer sizes have their disks on NVMe, older ones on SCSI."""
-    on_nvme = any(line.startswith("/dev/nvme") for line in guest.lines("partitions"))
+    on_nvme = any(name.startswith("/dev/nvme") for name in guest.partitions)
     if on_nvme != (expected.machine.controller == "NVMe"):
-        yield f"the guest's partitions are {', '.join(guest.lines('partitions'))}: not on {expected.machine.controller}"
+        yield f"the guest's partitions are {', '.join(guest.partitions)}: not on {expected.machine.controller}"
 
 
 @check("run.systemd", source=CATALOGUE, repair="See the unit's log in the evidence")
 def no_unit_has_failed(guest: GuestFacts) -> Complaints:
     """A unit that fails on every machine is an image's fault, and hides the next one."""
-    failed = [line.split()[0] for line in guest.lines("failed")]
-    for unit in failed:
-        if not (unit in CHRONY and _lacks_only_its_clock(guest)):
-            yield f"{unit} has failed: {'; '.join(guest.lines('failed-log')[-4:])}"
-    if not failed and guest["state"] != "running":
+    for unit, log in guest.failed.items():
+        if not (unit in CHRONY and not guest["ptp"] and any("/dev/ptp_hyperv" in line for line in log)):
+            # chrony takes its time from the Hyper-V clock, a VMBus device that QEMU does not have.
+            yield f"{unit} has failed: {'; '.join(log[-4:])}"
+    if not guest.failed and guest["state"] != "running":
         yield f"the system is {guest['state'] or 'in no known state'}, not running"
-
-
-def _lacks_only_its_clock(guest: GuestFacts) -> bool:
-    """chrony takes its time from the Hyper-V clock, a VMBus device that QEMU does not have."""
-    return not guest["ptp"] and "/dev/ptp_hyperv" in guest["failed-log"]
 
 
 @check("run.root-grew", source="image-requirements 2.3", repair="Install growpart and mount root with x-systemd.growfs")
@@ -83,27 +76,26 @@ def the_root_file_system_fills_the_disk(guest: GuestFacts, expected: Expected, p
 
 def _beside_root(guest: GuestFacts) -> int:
     """Bytes of the partitions that hold the system twice and what belongs to it: its distribution's own layout."""
-    parts = [line.split() for line in guest.lines("partitions")]
-    return sum(int(size) for name, size in parts if name != guest["root-device"])
+    return sum(size for name, size in guest.partitions.items() if name != guest["root-device"])
 
 
 @check("run.swap", source="image-requirements 2.3", repair="Take the swap out of the image")
 def nothing_swaps_on_the_os_disk(guest: GuestFacts) -> Complaints:
     """The OS disk is remote storage, paid by the transaction."""
-    for line in guest.lines("swap"):
+    for line in guest.lines("swap")[1:]:  # the first names the columns
         if "zram" not in line:
-            yield f"swap is on: {line}"
+            yield f"swap is on: {line.split()[0]}"
 
 
 @check("run.data-disks", source="Azure: attach a data disk to a Linux VM", repair="Find out what writes to other disks")
 def data_disks_are_there_and_untouched(guest: GuestFacts, data_disks: tuple[int, ...]) -> Complaints:
     """What lies on a disk that was attached is its owner's, and the root is not to be taken from it."""
-    listed = [dict(FIELD.findall(line)) for line in guest.lines("disks")]
-    whole = [one for one in listed if one.get("TYPE") == "disk"]
+    whole = [one for one in guest.disks if one.get("TYPE") == "disk"]
+    parted = {one.get("PKNAME") for one in guest.disks}
     for size in data_disks:
         found = [one for one in whole if one.get("SIZE") == str(size)]
         if not found:
             yield f"the guest sees no disk of {size >> 20} MiB"
         for disk in found:
-            if disk.get("FSTYPE") or disk.get("MOUNTPOINT") or any(one.get("PKNAME") == disk["NAME"] for one in listed):
+            if disk.get("FSTYPE") or disk.get("MOUNTPOINT") or disk["NAME"] in parted:
                 yield f"something was written to the empty disk {disk['NAME']}: {disk.get('FSTYPE') or 'partitions'}"

@@ -20,11 +20,23 @@ VM = replace(GENERALIZED, name=NAME, os_profile=OS_PROFILE)
 CLOUD_INIT = Profile((2,), "generalized", "cloud-init", "debian")
 SPECIALIZED_PROFILE = replace(CLOUD_INIT, kind="specialized")
 EXPECTED = Expected(NAME, ADMIN, VM.address, CUSTOM_DATA, USER_DATA, True, 34 << 30, GEN2, "azure", NAME, NAME)
+SWAP = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"
+
+
+def units(agent: str) -> str:
+    """What `systemctl show` tells of the units while the agent's is in that state."""
+    told = {"ssh": ("active", 31), "sshd": ("inactive", 0), "cloud-final": ("active", 71), "walinuxagent": (agent, 50)}
+    blocks = (
+        f"Id={name}.service\nActiveState={state}\nActiveEnterTimestampMonotonic={second * 1_000_000}"
+        for name, (state, second) in told.items()
+    )
+    return "\n\n".join(blocks)
+
+
 ANSWERS = {
     "state": "running",
-    "cloud-init": "status: done\nboot_status_code: enabled-by-generator\ndetail:\nDataSourceAzure [seed=/dev/sr0]",
+    "status": json.dumps({"v1": {"datasource": "DataSourceAzure [seed=/dev/sr0]", "stage": None}}),
     "failed": "",
-    "failed-log": "",
     "kernel-name": NAME,
     "static-name": NAME,
     "transient-name": NAME,
@@ -35,7 +47,6 @@ ANSWERS = {
     "root-bytes": str(33 << 30),
     "firmware": "UEFI",
     "result": json.dumps({"v1": {"datasource": "DataSourceAzure [seed=/dev/sr0]", "errors": []}}),
-    "agent": "active\ninactive",
     "agent-log": "INFO Daemon Agent WALinuxAgent-2.12.0.2 is running",
     "custom-data": base64.b64encode(CUSTOM_DATA).decode(),
     "imds": json.dumps(
@@ -48,9 +59,9 @@ ANSWERS = {
     "disc-name": NAME,
     "ran": NAME,
     "uptime": "83.92",
-    "units": "ActiveEnterTimestampMonotonic=31200000\n\nActiveEnterTimestampMonotonic=0\n\n"
-    "ActiveEnterTimestampMonotonic=71500000",
-    "swap": "",
+    "disks": f'NAME="/dev/sda" TYPE="disk" SIZE="{34 << 30}"\nNAME="/dev/sda1" TYPE="part" SIZE="{33 << 30}"',
+    "units": units("active"),
+    "swap": SWAP,
     "ptp": "",
     "provisioned": "/var/lib/cloud/instance",
     "users": ADMIN,

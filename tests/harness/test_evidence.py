@@ -8,9 +8,10 @@ import pytest
 from harness import evidence
 from harness.azure.ovf import ovf_environment
 from harness.deadline import Gone
-from harness.evidence import MARK, QUESTIONS, GuestFacts, ask, parse, script
+from harness.evidence import MARK, QUESTIONS, SHOW, GuestFacts, ask, parse, script
 from harness.guest import Output
 from tests.harness.azure.machines import GENERALIZED
+from tests.harness.guests import units
 
 
 class Shell:
@@ -57,34 +58,34 @@ def test_asks_all_at_once_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest.
 
 def test_asks_what_no_longer_changes_while_the_boot_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {
-        "state": "until test -s $kept/kernel; do sleep 0.01; done; echo done",
-        "kernel": "echo 6.1",
+        "state": "until test -s $kept/ptp; do sleep 0.01; done; echo done",
+        "ptp": "echo clock",
         "hosts": "tail -n 2 $kept/state",
         "uptime": "echo 9",
     }
     monkeypatch.setattr(evidence, "QUESTIONS", asked)
     words = ["sh", "-c", script().replace("/run/", f"{tmp_path}/")]
     done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60)
-    assert parse(done.stdout) == {"state": "done", "kernel": "6.1", "hosts": "done", "uptime": "9"}
+    assert parse(done.stdout) == {"state": "done", "ptp": "clock", "hosts": "done", "uptime": "9"}
 
 
-@pytest.mark.parametrize(("state", "log"), [("running", ""), ("degraded", "log of one.service")])
-def test_reads_the_logs_of_units_where_some_failed(tmp_path: Path, state: str, log: str) -> None:
+@pytest.mark.parametrize(("state", "logs"), [("running", {}), ("degraded", {"one.service": ["log of one.service"]})])
+def test_reads_the_logs_of_units_where_some_failed(tmp_path: Path, state: str, logs: dict[str, list[str]]) -> None:
     (tmp_path / "state").write_text(f"{MARK}state\n{state}\n\n")
     for name, text in {"systemctl": "echo one.service loaded failed", "journalctl": 'echo "log of $8"'}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
-    words = ["sh", "-c", f"kept={tmp_path}; PATH={tmp_path}:$PATH; {QUESTIONS['failed-log']}"]
-    assert subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip() == log
-
-
-def test_leaves_out_the_dots_of_a_cloud_init_that_waits(tmp_path: Path) -> None:
-    waiting = tmp_path / "cloud-init"
-    waiting.write_text("#!/bin/sh\nprintf '...'\nprintf 'status: done\\nextended_status: done\\n'\n")
-    waiting.chmod(0o755)
-    words = ["sh", "-c", f"PATH={tmp_path}:$PATH; {QUESTIONS['cloud-init']}"]
+    words = ["sh", "-c", f"kept={tmp_path}; PATH={tmp_path}:$PATH; {QUESTIONS['failed']}"]
     told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    assert told.splitlines() == ["status: done", "extended_status: done"]
+    assert GuestFacts({"failed": told}).failed == logs
+
+
+@pytest.mark.parametrize("text", ["", "one\n", "  one \\n\n\n-n two", "\ttab\\"])
+def test_shows_a_file_as_it_is(tmp_path: Path, text: str) -> None:
+    (tmp_path / "file").write_text(text)
+    words = ["sh", "-c", f"{SHOW}\nshow {tmp_path / 'file'}; show {tmp_path / 'missing'} 2>/dev/null"]
+    shown = subprocess.run(words, check=False, capture_output=True, text=True).stdout
+    assert shown.removesuffix("\n") == text.removesuffix("\n")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,16 @@ def test_reads_answers_as_what_they_are() -> None:
     assert (facts.json("json"), facts.json("odd"), facts.json("no"), facts.json("absent")) == ({"v1": {}}, {}, {}, {})
     assert facts["absent"] == ""
     assert facts.settled == 0
+
+
+def test_tells_the_state_of_units_and_when_the_guest_had_settled() -> None:
+    facts = GuestFacts({"units": units("failed")})
+    assert (facts.units["walinuxagent.service"]["ActiveState"], facts.settled) == ("failed", 71.0)
+
+
+def test_reads_sizes_of_partitions() -> None:
+    listed = 'NAME="/dev/sda" TYPE="disk" SIZE="4096"\nNAME="/dev/sda1" TYPE="part" SIZE="1024" FSTYPE="ext4"'
+    assert GuestFacts({"disks": listed}).partitions == {"/dev/sda1": 1024}
 
 
 def test_finds_the_name_in_the_discs_file(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_the_table_has_what_was_heard_of_a_guest_that_nobody_could_ask() -> None
 
 def test_notes_tell_the_guests_own_time() -> None:
     told = notes(order(), Performance((chapter(Boot(guest())),)))[-1]
-    assert told.startswith("By its own clock the guest needed 71.5 s until SSH was up and cloud-init done, and 83.92 s")
+    assert told.startswith("By its own clock the guest needed 71.0 s until SSH was up and cloud-init done, and 83.92 s")
 
 
 def test_notes_say_what_was_not_exercised() -> None:

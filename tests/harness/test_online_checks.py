@@ -13,7 +13,7 @@ from harness.checks.check import judge
 from harness.inspect import FACTS
 from harness.machines import GEN2, NVME, TRUSTED, MachineProfile
 from harness.report import Status
-from tests.harness.guests import ANSWERS, CLOUD_INIT, EXPECTED, facts, guest, host, specialized_facts
+from tests.harness.guests import ANSWERS, CLOUD_INIT, EXPECTED, SWAP, facts, guest, host, specialized_facts, units
 
 ONLINE = tuple(one for one in all_checks() if not set(one.needs) <= FACTS)
 OWN_DATA = replace(EXPECTED, marks=False)
@@ -21,16 +21,16 @@ WAAGENT = replace(CLOUD_INIT, provisioner="waagent")
 NONE = replace(CLOUD_INIT, provisioner="none")
 NOCLOUD = {"expected": replace(EXPECTED, seed="nocloud"), "host": None}
 NOCLOUD_RESULT = json.dumps({"v1": {"datasource": "DataSourceNoCloud [seed=/dev/sr0]", "errors": []}})
+AT_CONFIG = json.dumps({"v1": {"stage": "modules-config"}})
 IMDS = json.loads(ANSWERS["imds"])
 CHRONY = {
     "state": "degraded",
-    "failed": "chrony.service loaded failed failed chrony, an NTP client/server",
-    "failed_log": "Fatal error : Could not open /dev/ptp_hyperv : No such file or directory",
+    "failed": "chrony.service\n  Fatal error : Could not open /dev/ptp_hyperv : No such file or directory",
 }
 
 
-DATA_DISK = 'NAME="sdb" TYPE="disk" SIZE="4294967296" FSTYPE="" MOUNTPOINT="" PKNAME=""'
-PART = 'NAME="sdb1" TYPE="part" SIZE="4293918720" FSTYPE="" MOUNTPOINT="" PKNAME="sdb"'
+DATA_DISK = 'NAME="/dev/sdb" TYPE="disk" SIZE="4294967296" FSTYPE="" MOUNTPOINT="" PKNAME=""'
+PART = 'NAME="/dev/sdb1" TYPE="part" SIZE="4293918720" FSTYPE="" MOUNTPOINT="" PKNAME="/dev/sdb"'
 
 
 def on(machine: MachineProfile, **answers: str) -> Mapping[str, Any]:
@@ -48,9 +48,9 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
     [
         facts(),
         facts(guest=guest(**CHRONY)),
-        facts(guest=guest(**{**CHRONY, "failed": "chronyd.service loaded failed failed NTP client/server"})),
+        facts(guest=guest(**{**CHRONY, "failed": CHRONY["failed"].replace("chrony.", "chronyd.")})),
         facts(guest=guest(transient_name="")),
-        facts(guest=guest(swap="/dev/zram0 partition 1G 0B 100")),
+        facts(guest=guest(swap=f"{SWAP}\n/dev/zram0 partition 1048572 0 100")),
         facts(expected=OWN_DATA, guest=guest(ran="")),
         facts(hostnames=("localhost", "kiln-vm")),
         facts(host=host("Stranger", "Ready", "NotReady", "Ready")),
@@ -61,9 +61,9 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK)),
         facts(predecessor=guest(host_keys="ssh-rsa older")),
         on(TRUSTED, secure_boot="6 0 0 0 1", tpm="2"),
-        on(NVME, partitions="/dev/nvme0n1p1 1"),
-        facts(profile=WAAGENT, guest=guest(provisioned="/var/lib/waagent/provisioned", cloud_init="", ran="")),
-        facts(profile=NONE, host=host("Ready", ejected=False), guest=guest(cloud_init="", agent="", ran="")),
+        on(NVME, disks=PART.replace("/dev/sdb", "/dev/nvme0n1p")),
+        facts(profile=WAAGENT, guest=guest(provisioned="/var/lib/waagent/provisioned", status="", ran="")),
+        facts(profile=NONE, host=host("Ready", ejected=False), guest=guest(status="", units="", ran="")),
         facts(**NOCLOUD, guest=guest(result=NOCLOUD_RESULT, imds="", custom_data="", disc_name="")),
         specialized_facts(),
         specialized_facts(host=host("Ready", client="WALinuxAgent", ejected=False)),
@@ -84,18 +84,22 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
         ("run.secure-boot", facts(guest=guest(secure_boot="6 0 0 0 1")), "Secure Boot is on by the guest's own"),
         ("run.secure-boot", on(TRUSTED, secure_boot="6 0 0 0 0", tpm="2"), "Secure Boot is off by the"),
         ("run.secure-boot", on(TRUSTED, secure_boot="6 0 0 0 1"), "the guest sees no TPM 2.0"),
-        ("run.disk-controller", on(NVME, partitions="/dev/sda1 1"), "partitions are /dev/sda1 1: not on NVMe"),
-        ("run.disk-controller", on(GEN2, partitions="/dev/nvme0n1p1 1"), "not on SCSI"),
+        ("run.disk-controller", on(NVME, disks=PART), "partitions are /dev/sdb1: not on NVMe"),
+        ("run.disk-controller", on(GEN2, disks=PART.replace("/dev/sdb", "/dev/nvme0n1p")), "not on SCSI"),
         (
             "run.systemd",
-            facts(guest=guest(state="degraded", failed="ssh.service loaded failed", failed_log="no keys")),
-            "ssh.service has failed: no keys",
+            facts(guest=guest(state="degraded", failed="ssh.service\n  first\n  no keys")),
+            "ssh.service has failed: first; no keys",
         ),
         ("run.systemd", facts(guest=guest(state="starting")), "the system is starting, not running"),
         ("run.systemd", facts(guest=guest(**CHRONY, ptp="/dev/ptp_hyperv")), "chrony.service has failed"),
-        ("run.systemd", facts(guest=guest(**{**CHRONY, "failed_log": "bad line"})), "chrony.service has failed"),
+        (
+            "run.systemd",
+            facts(guest=guest(**CHRONY | {"failed": "chrony.service\n  bad line"})),
+            "chrony.service has failed",
+        ),
         ("run.root-grew", facts(guest=guest(root_bytes=str(30 << 30))), "has 30720 MiB on a disk of 34816 MiB"),
-        ("run.swap", facts(guest=guest(swap="/dev/sda3 partition 1G 0B -2")), "swap is on: /dev/sda3"),
+        ("run.swap", facts(guest=guest(swap=f"{SWAP}\n/dev/sda3 partition 1048572 0 -2")), "swap is on: /dev/sda3"),
         ("hostname.given", facts(guest=guest(disc_name="older")), "the provisioning disc is 'older'"),
         (
             "hostname.given",
@@ -117,10 +121,10 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
         ("run.report-ready", facts(host=host("Failed", "Ready")), "failed provisioning: no key was found"),
         ("run.report-ready", facts(host=host("Ready", "NotReady")), "the last report says NotReady"),
         ("run.dvd-ejected", facts(host=host("Ready", ejected=False)), "the disc still lies in the drive"),
-        ("run.datasource", facts(guest=guest(cloud_init="status: running")), "is not done: status: running"),
-        ("run.datasource", facts(guest=guest(cloud_init="")), "is not done: it says nothing"),
+        ("run.datasource", facts(guest=guest(result="", status=AT_CONFIG)), "its stage is modules-config"),
+        ("run.datasource", facts(guest=guest(result="", status="")), "is not done: its stage is not known"),
         ("run.datasource", facts(guest=guest(result=NOCLOUD_RESULT)), "from DataSourceNoCloud [seed=/dev/sr0], not"),
-        ("run.datasource", facts(guest=guest(result="[]")), "took its data from None"),
+        ("run.datasource", facts(guest=guest(result="[]")), "is not done: its stage is None"),
         (
             "run.datasource",
             facts(guest=guest(result=json.dumps({"v1": {"datasource": "DataSourceAzure", "errors": ["no user"]}}))),
@@ -141,8 +145,8 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
             facts(guest=guest(imds=json.dumps({**IMDS, "vmId": "0"}))),
             "reached no metadata service, or another machine's",
         ),
-        ("run.agent", facts(guest=guest(agent="inactive\ninactive")), "unit is inactive and inactive"),
-        ("run.agent", facts(guest=guest(agent="")), "unit is not there"),
+        ("run.agent", facts(guest=guest(units=units("failed"))), "unit is failed: INFO"),
+        ("run.agent", facts(guest=guest(units="")), "unit is not there"),
         ("run.agent-provisioned", facts(profile=WAAGENT), "/var/lib/waagent/provisioned is missing"),
         (
             "run.no-provisioner",
@@ -184,12 +188,12 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
         (
             "run.data-disks",
             facts(data_disks=(4 << 30,), guest=guest(disks=f"{DATA_DISK}\n{PART}")),
-            "something was written to the empty disk sdb: partitions",
+            "something was written to the empty disk /dev/sdb: partitions",
         ),
         (
             "run.data-disks",
             facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK.replace('FSTYPE=""', 'FSTYPE="ext4"'))),
-            "something was written to the empty disk sdb: ext4",
+            "something was written to the empty disk /dev/sdb: ext4",
         ),
         (
             "run.extension",
