@@ -86,9 +86,8 @@ def find_recipe(distro: str | None, release: str | None, arch: str | None) -> Re
     recipes = list(all_recipes())
     same = [recipe for recipe in recipes if recipe.distro == distro]
     if not same:
-        known = ", ".join(dict.fromkeys(recipe.distro for recipe in recipes))
         what = f"there is no recipe for {distro!r}{nearest(distro, (recipe.distro for recipe in recipes))}"
-        raise Unfit("distro", distro, what, f"there are recipes for: {known}", what)
+        raise Unfit("distro", distro, what, "`./kiln distros` lists them with their releases", what)
     wanted = [one for one in same if (one.default if release is None else _is_called(one, release))]
     if not wanted:
         known = ", ".join(dict.fromkeys(recipe.release for recipe in same))
