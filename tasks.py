@@ -121,7 +121,9 @@ def inspect(c: Context, image: str, json: bool = False) -> int:
     GUEST,
     image=IMAGE,
     gen="1 or 2 (default: every generation that the image claims; needed where it claims none)",
-    scenario="what is played: names as `scenarios` lists them, with commas between them, or all that apply",
+    scenario="what is played: names as `scenarios` lists them, with commas between them, or all that apply;"
+    " NAME+FAULT plays it under a fault of its own",
+    jobs="machines at once (default 0: as many as there is room for)",
     output="where a foreign file's reports go, below the file's stem",
     hold="keep a guest that failed running for a look, until Ctrl-C",
     apart="each fault in a run of its own, not all in one (--fault all: every one there is, apart)",
@@ -135,16 +137,19 @@ def verify(
     output: str = "output",
     hold: bool = False,
     apart: bool = False,
+    jobs: int = 0,
     json: bool = False,
     **options: str,
 ) -> int:
     """Boot an image before the pretend Azure host and judge it."""
     machine = guest_options(image, gen, options)
     from build.progress import Progress
-    from harness.verify import VerifyRequest
+    from harness.runs import VerifyRequest
     from harness.verify import verify as judge
 
-    request = VerifyRequest(scenario=scenario, hold=hold, apart=apart, output=Path(output), **machine)
+    request = VerifyRequest(
+        scenario=scenario, hold=hold, apart=apart, jobs=jobs or None, output=Path(output), **machine
+    )
     found = judge(request, Progress())
     if json:
         refused = [asdict(one) for one in found.refused]

@@ -17,6 +17,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from build import errors
@@ -34,49 +35,85 @@ def call(namespaces: Sequence[str], module: str, request: Mapping[str, Any]) -> 
     Its output goes to ours. A KilnError that it raises is raised here again; Ctrl-C reaches it once as
     KeyboardInterrupt (status 130), a second one ends everything at once.
     """
-    letter, reply = _memory_file(json.dumps(request).encode()), _memory_file(b"")
-    inside, lifeline = os.pipe()
-    descriptors = (inside, letter, reply)
-    command = [*namespaces, sys.executable, "-m", "build.confined", module, *map(str, descriptors)]
-    path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    try:
-        child = subprocess.Popen(
-            command,
-            pass_fds=descriptors,
-            env={**os.environ, "PYTHONPATH": path},
-            start_new_session=not namespaces,
-        )
-        os.close(inside)
+    with Call(namespaces, module, request) as one:
+        return one.attend()
+
+
+class Call:
+    """A function's call under way in namespaces of its own, until the context is left.
+
+    `complaints` is a file descriptor that takes what it writes on standard error (None: ours).
+    """
+
+    def __init__(
+        self, namespaces: Sequence[str], module: str, request: Mapping[str, Any], complaints: int | None = None
+    ) -> None:
+        self._leads = not namespaces
+        path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            letter, self._reply = _memory_file(json.dumps(request).encode()), _memory_file(b"")
+            inside, self._lifeline = os.pipe()
+            for stack, descriptor in ((theirs, letter), (theirs, inside), (ours, self._reply), (ours, self._lifeline)):
+                stack.callback(os.close, descriptor)
+            descriptors = (inside, letter, self._reply)
+            self._child = subprocess.Popen(
+                [*namespaces, sys.executable, "-m", "build.confined", module, *map(str, descriptors)],
+                pass_fds=descriptors,
+                env={**os.environ, "PYTHONPATH": path},
+                stderr=complaints,
+                start_new_session=self._leads,
+            )
+            self._ours = ours.pop_all()
+
+    def __enter__(self) -> "Call":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kill what is left of it."""
+        self._child.kill()
+        self._child.wait()
+        if self._leads:
+            _end_session(self._child.pid)
+        self._ours.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come to its end."""
+        return self._child.poll() is not None
+
+    def wait(self) -> None:
+        """Wait for its end."""
+        self._child.wait()
+
+    def attend(self) -> int:
+        """Wait for its end, which the first Ctrl-C asks for, and return its exit status.
+
+        Raises the KilnError that it raised, and KeyboardInterrupt at a second Ctrl-C.
+        """
         try:
-            status = _attend(child, lifeline)
-        finally:
-            if not namespaces:
-                _end_session(child.pid)
-        _raise_again(os.pread(reply, 1 << 20, 0))
+            self.wait()
+        except KeyboardInterrupt:
+            self.stop()
+        return self.end()
+
+    def stop(self) -> None:
+        """Ask it to end in good order; it is not waited for."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._lifeline, STOP)
+
+    def end(self) -> int:
+        """Its exit status once it has come to its end. Raises the KilnError that it raised."""
+        status = self._child.wait()
+        _raise_again(os.pread(self._reply, 1 << 20, 0))
         return status
-    finally:
-        for descriptor in (letter, reply, lifeline):
-            os.close(descriptor)
 
 
 def _memory_file(content: bytes) -> int:
     descriptor = os.memfd_create("kiln")
     os.pwrite(descriptor, content, 0)
     return descriptor
-
-
-def _attend(child: "subprocess.Popen[bytes]", lifeline: int) -> int:
-    """Wait for the child's end; the first Ctrl-C asks it to end, the second kills it."""
-    try:
-        return child.wait()
-    except KeyboardInterrupt:
-        with contextlib.suppress(BrokenPipeError):
-            os.write(lifeline, STOP)
-    try:
-        return child.wait()
-    finally:
-        child.kill()
-        child.wait()
 
 
 def _end_session(leader: int) -> None:

@@ -7,7 +7,8 @@ matter of `build.confined`.
 import importlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,22 @@ def run_sealed(module: str, request: Mapping[str, Any]) -> int:
     KeyboardInterrupt (status 130), a second one ends everything at once.
     Raises MachineError where this machine does not let us make the namespaces.
     """
+    with sealed(module, request) as call:
+        return call.attend()
+
+
+@contextmanager
+def sealed(module: str, request: Mapping[str, Any], complaints: int | None = None) -> Iterator[confined.Call]:
+    """`main(request)` of `module` under way in a sealed namespace, killed when the block is left.
+
+    `complaints` is a file descriptor that takes what it writes on standard error (None: ours). Raises MachineError
+    where this machine does not let us make the namespaces.
+    """
     require_namespaces()
     with scratch_folder() as scratch:
-        sealed = {"module": module, "request": dict(request), "scratch": str(scratch)}
-        return confined.call(_unshare(), __name__, sealed)
+        letter = {"module": module, "request": dict(request), "scratch": str(scratch)}
+        with confined.Call(_unshare(), __name__, letter, complaints) as call:
+            yield call
 
 
 def require_namespaces() -> None:

@@ -184,14 +184,6 @@ def find_scenario(name: str) -> Scenario:
     raise CallerError(f"there is no scenario {name!r}", f"there is: {', '.join(one.name for one in SCENARIOS)}")
 
 
-def find_scenarios(names: str) -> tuple[Scenario, ...]:
-    """The scenarios of names with commas between them, each once, or of the word all. Raises CallerError."""
-    words = [word.strip() for word in names.split(",")]
-    if words == ["all"]:
-        return SCENARIOS
-    return tuple(dict.fromkeys(find_scenario(word) for word in words))
-
-
 def refusal(scenario: Scenario, profile: Profile, seed: str | None) -> str:
     """Why a scenario does not apply to an image, "" where it does. `seed` None is whatever the scenario wants."""
     if scenario.when and not scenario.when.holds(profile):

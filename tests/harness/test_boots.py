@@ -21,7 +21,8 @@ from build import cache
 from build.digest import content_digest
 from build.progress import Progress
 from harness.report import Report, Status
-from harness.verify import VerifyRequest, verify
+from harness.runs import VerifyRequest
+from harness.verify import verify
 from tests.conftest import HOSTNAME, ImageMaker
 from tests.harness import damage
 from tests.processes import descendants, eventually, runs, started

@@ -9,8 +9,9 @@ import pytest
 from build import cache
 from build.progress import Progress
 from harness.report import Report
+from harness.runs import VerifyRequest
 from harness.stage import JOURNAL
-from harness.verify import VerifyRequest, verify
+from harness.verify import verify
 from tests.conftest import ImageMaker
 from tests.harness.test_boots import failures, passed
 

@@ -6,7 +6,7 @@ import pytest
 
 from build.errors import CallerError
 from harness.profile import Profile
-from harness.scenario import SCENARIOS, Scenario, find_scenario, find_scenarios, refusal
+from harness.scenario import SCENARIOS, Scenario, find_scenario, refusal
 from tests.harness.guests import CLOUD_INIT, SPECIALIZED_PROFILE
 
 WAAGENT = replace(CLOUD_INIT, provisioner="waagent")
@@ -20,11 +20,6 @@ def test_names_those_there_are() -> None:
     with pytest.raises(CallerError, match="no scenario 'second-boot'") as refused:
         find_scenario("second-boot")
     assert refused.value.hint.startswith("there is: first-boot, reboot, ")
-
-
-def test_takes_several_names_each_once() -> None:
-    assert [one.name for one in find_scenarios("twins, reboot,twins")] == ["twins", "reboot"]
-    assert find_scenarios("all") == SCENARIOS
 
 
 @pytest.mark.parametrize(

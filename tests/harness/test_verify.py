@@ -8,13 +8,12 @@ import pytest
 from build.diskfile import DiskFile
 from build.errors import CallerError, MachineError
 from build.progress import Progress
-from harness.faults import FAULTS
 from harness.guest import make_key
 from harness.machines import GEN1, GEN2, TRUSTED
-from harness.scenario import SCENARIOS, find_scenario
+from harness.runs import VerifyRequest
 from harness.scratch import scratch_folder
-from harness.subject import Subject, open_subject
-from harness.verify import Verified, VerifyRequest, _planned, plans_of, run_name, verify
+from harness.subject import Subject
+from harness.verify import Verified, verify
 from harness.wishes import GROWTH, MachineWishes, machine_order, machines
 from tests.build.test_manifest import MANIFEST
 from tests.harness.guests import CLOUD_INIT
@@ -23,18 +22,6 @@ from tests.harness.test_subject import disk
 GIB = 1 << 30
 SUBJECT = Subject("image", DiskFile(Path("image/disk.vhd"), "fixed-vhd", 30 * GIB, "raw"), Path("image"), MANIFEST)
 SPECIALIZED = replace(SUBJECT, manifest=replace(MANIFEST, kind="specialized", hostname="built-in", admin="boss"))
-
-
-@pytest.mark.parametrize(
-    ("machine", "scenario", "seed", "name"),
-    [
-        ("gen1", 0, "azure", "gen1-first-boot"),
-        ("gen2-nvme", 1, "azure", "gen2-nvme-reboot"),
-        ("gen2", 0, "nocloud", "gen2-first-boot-nocloud"),
-    ],
-)
-def test_names_a_run_by_what_was_done(machine: str, scenario: int, seed: str, name: str) -> None:
-    assert run_name(machine, SCENARIOS[scenario], seed) == name
 
 
 @pytest.mark.parametrize(
@@ -142,48 +129,10 @@ def test_refuses_before_anything_runs(changes: dict[str, object], message: str, 
 
 @pytest.mark.parametrize("scenario", ["specialized-twins", "first-boot,specialized-twins"])
 def test_refuses_a_scenario_that_does_not_apply(scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.verify.profile_of", lambda order: CLOUD_INIT)
+    monkeypatch.setattr("harness.runs.profile_of", lambda order: CLOUD_INIT)
     request = VerifyRequest(image=disk(tmp_path / "image.raw", footer=False), generation=1, output=tmp_path / "output")
     with pytest.raises(CallerError, match="specialized-twins is for specialized images"):
         verify(replace(request, scenario=scenario), Progress())
-
-
-def test_plays_of_all_what_applies_and_names_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.verify.profile_of", lambda order: replace(CLOUD_INIT, provisioner="waagent"))
-    request = VerifyRequest(image=disk(tmp_path / "image.raw", footer=False), generation=1, scenario="all")
-    runs, refused = _planned(open_subject(request.image, tmp_path), request)
-    assert {one.scenario for one in refused} == {"nocloud", "specialized-twins", "pps"}
-    assert all(one.reason for one in refused)
-    assert len(runs) + len(refused) == len(SCENARIOS)
-    assert {one.machine["seed"] for one in runs} == {"azure"}
-
-
-FAULTY = VerifyRequest(faults=("imds-429", "dhcp-late=30"))
-
-
-@pytest.mark.parametrize(
-    ("request_", "names"),
-    [
-        (VerifyRequest(), [()]),
-        (FAULTY, [("imds-429", "dhcp-late=30")]),
-        (replace(FAULTY, apart=True), [("imds-429",), ("dhcp-late=30",)]),
-        (VerifyRequest(apart=True), [()]),
-    ],
-)
-def test_plays_faults_together_or_apart(request_: VerifyRequest, names: list[tuple[str, ...]]) -> None:
-    assert [one.names for one in plans_of(request_, find_scenario("first-boot"))] == names
-
-
-def test_plays_every_fault_that_a_scenario_can_have_apart() -> None:
-    plans = plans_of(VerifyRequest(faults=("all",)), find_scenario("no-imds"))
-    assert all(one.names[0] == "imds-refused" and len(one.names) == 2 for one in plans)
-    assert len(plans) == len([one for one in FAULTS if not one.scenario])
-
-
-def test_refuses_a_fault_that_needs_another_scenario() -> None:
-    needy = next(one for one in FAULTS if one.scenario)
-    with pytest.raises(CallerError, match=f"needs the scenario {needy.scenario}"):
-        plans_of(VerifyRequest(faults=(needy.name,)), find_scenario("first-boot"))
 
 
 def test_nothing_played_is_nothing_passed() -> None:

@@ -11,7 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from build.errors import KilnError
 from build.progress import Progress
-from harness.verify import VerifyRequest, verify
+from harness.runs import VerifyRequest
+from harness.verify import verify
 
 
 def main(fields: dict[str, object]) -> int:
