@@ -36,7 +36,7 @@ class Expectation:
     @property
     def text(self) -> str:
         """The expectation in words."""
-        reason = f" ({self.reason})" if self.reason else ""
+        reason = f" ({self.reason.replace('|', ' or ')})" if self.reason else ""
         return f"{self.ready.value}{reason}, and its administrator {'gets in' if self.log_in else 'does not get in'}"
 
 
