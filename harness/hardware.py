@@ -1,8 +1,8 @@
 """The machine that a guest finds, as QEMU's arguments: Azure's two generations, as near as QEMU comes.
 
-Pure: a Hardware value in, words out. SMBIOS after host-protocol section 1.1; disks and drives after image-requirements
-1.2 and 1.3: the DVD on IDE for Gen1, on SCSI at LUN 2 for Gen2, the disk on SCSI at LUN 0 for both, or on NVMe as
-namespace 1.
+Pure: a Hardware value in, words out. SMBIOS after docs/azure/host-protocol.md 1.1; disks and drives after
+docs/azure/image-requirements.md 1.2 and 1.3: the DVD on IDE for Gen1, on SCSI at LUN 2 for Gen2, the disk on SCSI at
+LUN 0 for both, or on NVMe as namespace 1.
 
 What QEMU lacks (VMBus, so storvsc and netvsc) is replaced by virtio, and proves nothing about those drivers.
 A Gen1 disk cannot be on IDE: where SMBIOS says Microsoft and Virtual Machine, Linux leaves IDE disks (not the DVD) to

@@ -13,7 +13,7 @@ CHASSIS_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
 
 
 def swapped(identity: UUID) -> UUID:
-    """The same 16 bytes with the first three fields in the other byte order (host-protocol 1.1)."""
+    """The same 16 bytes with the first three fields in the other byte order (docs/azure/host-protocol.md 1.1)."""
     return UUID(bytes_le=identity.bytes)
 
 

@@ -1,6 +1,7 @@
-"""The certificates of a goal state: a PKCS#12 file without password, sealed for the guest (host-protocol 4.5).
+"""The certificates of a goal state: a PKCS#12 file without password, sealed for the guest.
 
-Every VM of Azure gets at least the certificate under which its extensions' protected settings are encrypted.
+Every VM of Azure gets at least the certificate under which its extensions' protected settings are encrypted
+(docs/azure/host-protocol.md 4.5).
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""The documents that the wireserver hands out about one VM (host-protocol 4.2 to 4.5), as XML trees. Pure."""
+"""The documents that the wireserver hands out about one VM, as XML trees (docs/azure/host-protocol.md 4.2 to 4.5)."""
 
 from urllib.parse import urlencode
 from xml.etree.ElementTree import Element

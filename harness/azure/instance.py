@@ -1,7 +1,7 @@
 """The document `/metadata/instance`: what IMDS says about a VM, derived from its record alone. Pure.
 
-https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service (host-protocol 3.1 and 3.3). Every
-primitive is a string, the missing ones are empty; only `extended` holds a boolean.
+https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service (docs/azure/host-protocol.md 3.1, 3.3).
+Every primitive is a string, the missing ones are empty; only `extended` holds a boolean.
 """
 
 import base64

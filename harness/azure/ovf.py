@@ -1,4 +1,4 @@
-"""ovf-env.xml, the provisioning document on the DVD of a generalized VM (host-protocol 2.2).
+"""ovf-env.xml, the provisioning document on the DVD of a generalized VM (docs/azure/host-protocol.md 2.2).
 
 The shape is the one that cloud-init, WALinuxAgent and azure-init all read: some go by namespace, some by the literal
 prefix `wa:`, some by elements without prefix.

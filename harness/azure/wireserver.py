@@ -1,4 +1,4 @@
-"""The wireserver, http://168.63.129.16:80, as it answers one VM (host-protocol 4.1 to 4.8)."""
+"""The wireserver, http://168.63.129.16:80, as it answers one VM (docs/azure/host-protocol.md 4.1 to 4.8)."""
 
 import json
 from collections.abc import Callable

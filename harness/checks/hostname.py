@@ -8,7 +8,7 @@ from harness.evidence import GuestFacts
 from harness.expected import Expected
 from harness.profile import GENERALIZED
 
-CONTRACT = "host-protocol 6"
+CONTRACT = "docs/azure/host-protocol.md 6"
 PROVISIONER = "Find out which provisioner sets the name, and when"
 LOOPBACK_NAMES = re.compile(r"localhost[46]?(\.localdomain[46]?)?|ipv?6-\w+|broadcasthost")
 

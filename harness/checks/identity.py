@@ -6,7 +6,7 @@ from harness.checks.check import Complaints, check
 from harness.evidence import GuestFacts
 from harness.profile import CLOUD_INIT
 
-SOURCE = "image-requirements 2.9"
+SOURCE = "docs/azure/image-requirements.md 2.9"
 MACHINE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 
@@ -24,7 +24,9 @@ def the_machine_has_ssh_host_keys(guest: GuestFacts) -> Complaints:
         yield "there is no /etc/ssh/ssh_host_*_key.pub"
 
 
-@check("run.identity-stays", source="host-protocol 6", repair="Find out what makes them anew at each boot")
+@check(
+    "run.identity-stays", source="docs/azure/host-protocol.md 6", repair="Find out what makes them anew at each boot"
+)
 def id_and_host_keys_stay_the_same_after_a_reboot(guest: GuestFacts, earlier: GuestFacts) -> Complaints:
     """SSH warns of an attack when a machine's keys change."""
     for what in ("machine-id", "host-keys"):

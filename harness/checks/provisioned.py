@@ -11,8 +11,8 @@ from harness.ignition import MARK
 from harness.profile import CLOUD_INIT, GENERALIZED, PROVISIONED, SPECIALIZED, WAAGENT, Profile
 from harness.vm import IMDS
 
-CATALOGUE = "image-requirements 2.14"
-PROTOCOL = "host-protocol 7"
+CATALOGUE = "docs/azure/image-requirements.md 2.14"
+PROTOCOL = "docs/azure/host-protocol.md 7"
 
 
 @check("run.report-ready", source=PROTOCOL, repair="See the provisioner's log on the console", when=GENERALIZED)
@@ -30,7 +30,7 @@ def the_host_sees_ready(host: AzureHost) -> Complaints:
 @check(
     "run.dvd-ejected",
     severity="recommended",
-    source="host-protocol 2.1",
+    source="docs/azure/host-protocol.md 2.1",
     repair="Install eject",
     when=GENERALIZED & PROVISIONED,
 )
@@ -54,7 +54,12 @@ def cloud_init_is_done_without_an_error(guest: GuestFacts, expected: Expected) -
         yield f"cloud-init took its data from {result.get('datasource')}, not from {wanted}"
 
 
-@check("run.custom-data", source="host-protocol 2.3", repair="Is udf usable, and the disc read?", when=GENERALIZED)
+@check(
+    "run.custom-data",
+    source="docs/azure/host-protocol.md 2.3",
+    repair="Is udf usable, and the disc read?",
+    when=GENERALIZED,
+)
 def custom_data_arrives(guest: GuestFacts, expected: Expected, profile: Profile) -> Complaints:
     """It is how people configure their machines; Azure passes it on the disc alone."""
     if profile.provisioner == "ignition":
@@ -69,7 +74,12 @@ def custom_data_arrives(guest: GuestFacts, expected: Expected, profile: Profile)
         yield f"the custom data, a script, must run once: {RAN} tells {len(guest.lines('ran'))} times"
 
 
-@check("run.user-data", source="host-protocol 2.3", repair=f"Is {IMDS} reachable from the guest?", when=GENERALIZED)
+@check(
+    "run.user-data",
+    source="docs/azure/host-protocol.md 2.3",
+    repair=f"Is {IMDS} reachable from the guest?",
+    when=GENERALIZED,
+)
 def user_data_can_be_had(guest: GuestFacts, expected: Expected, host: AzureHost) -> Complaints:
     """Unlike custom data it can be changed later, and is read from the metadata service at any time."""
     told = guest.json("imds")
@@ -110,7 +120,7 @@ def a_machine_of_a_pool_reports_to_its_owner_too(reports: tuple[HealthReport, ..
         yield f"cloud-init reported ready {len(ready)} times, and should do so before and after the hand-over"
 
 
-@check("run.no-provisioner", source="host-protocol 8", repair="Disable it in the image", when=SPECIALIZED)
+@check("run.no-provisioner", source="docs/azure/host-protocol.md 8", repair="Disable it in the image", when=SPECIALIZED)
 def nothing_provisions_a_specialized_machine(guest: GuestFacts, host: AzureHost, expected: Expected) -> Complaints:
     """It has its name and its users already; a provisioner would overwrite them with stale ones."""
     if "/var/lib/cloud/instance" in guest.lines("provisioned"):

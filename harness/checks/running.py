@@ -7,7 +7,7 @@ from harness.evidence import GuestFacts
 from harness.expected import Expected
 from harness.profile import Profile
 
-CATALOGUE = "image-requirements 2.14"
+CATALOGUE = "docs/azure/image-requirements.md 2.14"
 FAULTS = re.compile(r"^.*(?:Kernel panic|BUG: (?!soft lockup)|Oops: |general protection fault).*$", re.MULTILINE)
 CHRONY = ("chrony.service", "chronyd.service")
 GROWN = 0.95
@@ -28,7 +28,11 @@ def the_kernel_meets_no_fault(console: str) -> Complaints:
         yield found[0].strip()
 
 
-@check("run.firmware", source="image-requirements 1.2, 1.3", repair="Write the boot loader of this generation")
+@check(
+    "run.firmware",
+    source="docs/azure/image-requirements.md 1.2, 1.3",
+    repair="Write the boot loader of this generation",
+)
 def it_booted_by_the_firmware_of_its_generation(guest: GuestFacts, expected: Expected) -> Complaints:
     """Gen1 machines start by BIOS, Gen2 machines by UEFI."""
     wanted = "UEFI" if expected.machine.generation == 2 else "BIOS"
@@ -36,7 +40,11 @@ def it_booted_by_the_firmware_of_its_generation(guest: GuestFacts, expected: Exp
         yield f"the guest was started by {guest['firmware'] or 'nobody knows what'}, not by {wanted}"
 
 
-@check("run.secure-boot", source="image-requirements 2.12", repair="Boot by the distribution's signed shim and GRUB")
+@check(
+    "run.secure-boot",
+    source="docs/azure/image-requirements.md 2.12",
+    repair="Boot by the distribution's signed shim and GRUB",
+)
 def secure_boot_and_the_tpm_are_as_the_machine_has_them(guest: GuestFacts, expected: Expected) -> Complaints:
     """With Trusted Launch Azure starts signed code alone, and measures it into a virtual TPM."""
     on = guest["secure-boot"].split()[-1:] == ["1"]  # an EFI variable: four bytes of attributes, then its value
@@ -46,7 +54,7 @@ def secure_boot_and_the_tpm_are_as_the_machine_has_them(guest: GuestFacts, expec
         yield "the guest sees no TPM 2.0"
 
 
-@check("run.disk-controller", source="image-requirements 2.13", repair="Put nvme into the initramfs")
+@check("run.disk-controller", source="docs/azure/image-requirements.md 2.13", repair="Put nvme into the initramfs")
 def the_system_lies_on_the_controller_of_the_machine(guest: GuestFacts, expected: Expected) -> Complaints:
     """Azure's newer sizes have their disks on NVMe, older ones on SCSI."""
     on_nvme = any(name.startswith("/dev/nvme") for name in guest.partitions)
@@ -65,7 +73,11 @@ def no_unit_has_failed(guest: GuestFacts) -> Complaints:
         yield f"the system is {guest['state'] or 'in no known state'}, not running"
 
 
-@check("run.root-grew", source="image-requirements 2.3", repair="Install growpart and mount root with x-systemd.growfs")
+@check(
+    "run.root-grew",
+    source="docs/azure/image-requirements.md 2.3",
+    repair="Install growpart and mount root with x-systemd.growfs",
+)
 def the_root_file_system_fills_the_disk(guest: GuestFacts, expected: Expected, profile: Profile) -> Complaints:
     """People ask Azure for a larger disk than the image's, and expect to have it."""
     size = guest.number("root-bytes")
@@ -79,7 +91,7 @@ def _beside_root(guest: GuestFacts) -> int:
     return sum(size for name, size in guest.partitions.items() if name != guest["root-device"])
 
 
-@check("run.swap", source="image-requirements 2.3", repair="Take the swap out of the image")
+@check("run.swap", source="docs/azure/image-requirements.md 2.3", repair="Take the swap out of the image")
 def nothing_swaps_on_the_os_disk(guest: GuestFacts) -> Complaints:
     """The OS disk is remote storage, paid by the transaction."""
     for line in guest.lines("swap")[1:]:  # the first names the columns

@@ -102,7 +102,7 @@ def passed(id: str, title: str, why: str, source: str = "Azure: creating generic
 PASSED = (
     passed("ready", "the host saw ready", "Azure calls the machine failed after 20 minutes without it."),
     passed("ssh.login", "the administrator logs in", "Ready comes before users and keys exist."),
-    passed("name.kernel", "the kernel has the name", "Logs and clusters go by it.", "host-protocol.md 6.1"),
+    passed("name.kernel", "the kernel has the name", "Logs and clusters go by it.", "docs/azure/host-protocol.md 6"),
     passed("name.dhcp", "every DHCP client sends the name", "Azure publishes the first one in DNS for good."),
     passed("root.grew", "the root file system grew", "The disk that was paid for is larger than the image."),
     passed("custom-data", "custom data arrived and ran", "It is how most people set a machine up."),

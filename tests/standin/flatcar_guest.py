@@ -133,7 +133,7 @@ INITRD: Mapping[str, tuple[str, int]] = {
 
 _AGENT = """\
 #!/bin/sh
-# Stands in for the Azure agent: asks as it does, in its order, and reports Ready (host-protocol 7).
+# Stands in for the Azure agent: asks as it does, in its order, and reports Ready (docs/azure/host-protocol.md 7).
 set -e
 host=http://168.63.129.16
 work=/var/lib/waagent
