@@ -7,6 +7,7 @@ from itertools import takewhile
 
 from build.errors import Bug
 from harness.azure.extensions import probe, told_by_probe
+from harness.azure.host import BEGINS
 from harness.console import last_sign_of_life, trouble
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import GuestFacts, ask
@@ -29,6 +30,8 @@ BURST = 1.0
 until the machine obeys."""
 SILENCE_LIMIT = 60.0
 """Seconds that a command in the guest may be silent."""
+BEGIN_LIMIT = 6.0
+"""Seconds that an agent may need from saying that it begins until it reports ready."""
 OFF_LIMIT = 30.0
 """Seconds that a guest has to switch itself off once its power button was pressed."""
 
@@ -199,8 +202,20 @@ def _log_in(stage: Stage, deadline: Deadline) -> Boot:
     stage.guest.connect(deadline, lambda: _check_alive(stage), lambda: stage.address)
     stage.host.journal.add("guest", "SSH login", user=stage.guest.user)
     facts = ask(stage.guest, max(deadline.left, SILENCE_LIMIT * stage.accelerator.factor))
+    _let_agents_begin(stage)
     stage.host.journal.add("guest", "boot finished", state=facts["state"])
     return Boot(facts)
+
+
+def _let_agents_begin(stage: Stage) -> None:
+    """WALinuxAgent says that it is not ready as it begins, after cloud-init's Ready: that is not its last word."""
+
+    def begun() -> bool | None:
+        latest = stage.host.latest_health
+        return not (latest and latest.substatus == BEGINS) or None
+
+    with suppress(TooLate):
+        _wait(stage, Deadline.after(BEGIN_LIMIT * stage.accelerator.factor), "the agent to begin", begun)
 
 
 def _check_alive(stage: Stage) -> None:

@@ -29,6 +29,8 @@ CLIENTS = {
 }
 """What a client's User-Agent or agent name holds, in lower case, and what we call that client."""
 
+BEGINS = "Provisioning"
+"""The substatus of an agent that is not ready yet, but begins."""
 MESSAGE_LIMIT = 500
 """Characters of an agent's complaint that the journal keeps."""
 KEPT = 1000

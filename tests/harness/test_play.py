@@ -1,6 +1,7 @@
 """Playing a scenario, with a machine, a console and a guest that do as the test says."""
 
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import pytest
 
 from harness.accelerator import KVM
 from harness.azure.extensions import told_by_probe
-from harness.azure.host import AzureHost
+from harness.azure.host import BEGINS, AzureHost
 from harness.console import Console
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import MARK, QUESTIONS
@@ -115,6 +116,25 @@ def test_waits_for_ready_then_logs_in_and_asks(tmp_path: Path) -> None:
     assert boot.ending == ""
     assert boot.facts is not None and boot.facts["kernel-name"] == "kiln-vm"
     assert [one.event for one in made.host.journal.find("guest")] == ["SSH login", "boot finished"]
+
+
+def test_takes_no_agents_beginning_for_its_last_word(tmp_path: Path) -> None:
+    def begins(player: Player) -> None:
+        player.host.take_health("NotReady", BEGINS, "Starting", "WALinuxAgent")
+        threading.Timer(0.3, player.host.take_health, ("Ready", "", "", "WALinuxAgent")).start()
+
+    made, _ = stage(tmp_path, ask=begins)
+    made.host.take_health("Ready", client="cloud-init")
+    first_boot(made, CLOUD_INIT, True)
+    assert made.host.latest_health and made.host.latest_health.ready
+
+
+def test_waits_for_no_agent_that_stays_at_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.play.BEGIN_LIMIT", 0.1)
+    made, _ = stage(tmp_path, ask=lambda player: player.host.take_health("NotReady", BEGINS, "Starting"))
+    made.host.take_health("Ready")
+    assert first_boot(made, CLOUD_INIT, True).facts
+    assert made.host.latest_health and not made.host.latest_health.ready
 
 
 @pytest.mark.parametrize(("profile", "reports"), [(SPECIALIZED_PROFILE, True), (CLOUD_INIT, False)])
