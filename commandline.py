@@ -7,6 +7,7 @@ import functools
 import itertools
 import json as jsonlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -145,7 +146,10 @@ def understood() -> Iterator[None]:
     try:
         yield
     except (ParseError, ValueError) as error:
-        raise ending(CallerError(str(error), HELP), "--json" in sys.argv) from None
+        # Of an option that takes a number invoke tells what int() says, not which option it was.
+        number = re.search(r"invalid literal for int\(\).*: (.*)", str(error))
+        what = f"{number[1]} is no whole number" if number else str(error)
+        raise ending(CallerError(what, HELP), "--json" in sys.argv) from None
 
 
 def run_tasks(module: ModuleType) -> None:

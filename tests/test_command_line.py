@@ -48,6 +48,7 @@ def test_explains_every_option(task: str, help_first: bool) -> None:
         (("biuld",), "No idea what 'biuld' is!"),
         (("--help", "biuld"), "No idea what 'biuld' is!"),
         (("build", "--distor", "debian"), "No idea what '--distor' is!"),
+        (("standin", "apt", "--port", "http"), "'http' is no whole number"),
         (("build", "--distro"), "needed value"),
         (("verify",), "'verify' did not receive required positional arguments: 'image'"),
         (("verify", "--scenaro", "reboot"), "No idea what '--scenaro' is!"),
