@@ -1,5 +1,6 @@
 """Assembling the machine that was ordered: its disks, its disc, its firmware and its kernel, all in a run's folder."""
 
+import struct
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -78,9 +79,21 @@ def hardware_of(
         on_azure=order.seed == "azure",
         memory_mib=order.memory_mib,
         clock=datetime.now(UTC) + timedelta(seconds=off) if off else None,
+        resource_disk=_resource_disk(stint.resource_disk, scratch) if stint.resource_disk else None,
         data_disks=tuple(_data_disks(stint.data_disks, scratch)),
         extra=mischief.extra_hardware(injection, vm, scratch),
     )
+
+
+def _resource_disk(size: int, scratch: Path) -> Path:
+    """A disk of that size in bytes with one partition for Windows over all of it, as Azure hands temporary disks out;
+    but for the file system, NTFS there, which nobody asks for where the disk cannot be found by its VMBus address."""
+    path = scratch / "resource.raw"
+    entry = struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 7, b"\xfe\xff\xff", 2048, size // 512 - 2048)
+    with path.open("wb") as file:
+        file.write(bytes(446) + entry + bytes(48) + b"\x55\xaa")
+        file.truncate(size)
+    return path
 
 
 def _data_disks(sizes: tuple[int, ...], scratch: Path) -> Iterator[Path]:

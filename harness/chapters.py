@@ -59,6 +59,7 @@ def chapter(
         **({"reports": stage.host.health} if stint.pool != "None" else {}),
         **({"probed": _probed(stage.host, act.deed)} if act and act.deed in PROBED else {}),
         **({"data_disks": stint.data_disks} if stint.data_disks else {}),
+        **({"resource_disk": stint.resource_disk} if stint.resource_disk else {}),
         **_compared(stint, act, before),
     }
     label = ".".join(filter(None, (stint.label, act.label if act else "")))

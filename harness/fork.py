@@ -43,7 +43,7 @@ def unlike(machine: MachineProfile, seed: str, stint: Stint, injection: Injectio
         return "the TPM's state is kept apart from the machine's"
     if not stint.fresh or stint.vm != "first" or stint.disk != "first":
         return "it is another machine, or another disk"
-    if stint.grown or stint.clock or stint.data_disks or injection.clock or injection.decoy:
+    if stint.grown or stint.clock or stint.data_disks or stint.resource_disk or injection.clock or injection.decoy:
         return "its hardware differs"
     if injection.disc == "unreadable" or any(one.do is Do.NEW_CARD for one in injection.moments):
         return "its hardware differs"

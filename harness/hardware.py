@@ -64,8 +64,9 @@ class Hardware:
     `on_azure` decides the chassis asset tag: without it (a NoCloud run) the guest must not take this for Azure.
     `link` and `descriptors` come from harness.wire; a machine without link has no network card.
     `dvd_fails` makes every read of the disc an error.
-    `clock` is what its real-time clock shows when it is switched on, in UTC (None: the time that it is), and
-    `data_disks` are further qcow2 files, on a controller of their own from LUN 0 on.
+    `clock` is what its real-time clock shows when it is switched on, in UTC (None: the time that it is).
+    `resource_disk` is a raw file, the temporary disk beside the first; `data_disks` are further qcow2 files, on a
+    controller of their own from LUN 0 on.
     """
 
     vm: VirtualMachine
@@ -86,6 +87,7 @@ class Hardware:
     memory_mib: int = 1536
     processors: int = 2
     clock: datetime | None = None
+    resource_disk: Path | None = None
     data_disks: tuple[Path, ...] = ()
     extra: tuple[str, ...] = ()
 
@@ -100,6 +102,7 @@ def arguments(hardware: Hardware) -> list[str]:
         *("-rtc", _clock(hardware.clock), "-device", "virtio-rng-pci", "-action", "panic=none"),
         *_smbios(hardware),
         *(_gen1(hardware) if hardware.vm.generation == 1 else _gen2(hardware)),
+        *_resource_disk(hardware.resource_disk),
         *_data_disks(hardware.data_disks),
         *_network(hardware),
         *_direct_kernel(hardware.kernel),
@@ -165,6 +168,13 @@ def _disk(disk: Path, controller: str) -> list[str]:
         *(("-device", "nvme,id=nvme,serial=kiln") if controller == "NVMe" else ()),
         *("-device", f"{DISKS[controller]},id=os-disk,drive=disk,bootindex=1"),
     ]
+
+
+def _resource_disk(disk: Path | None) -> list[str]:
+    """Azure has it behind the system disk, at LUN 1 of the same controller; Gen1's IDE is left to Hyper-V (above)."""
+    if disk is None:
+        return []
+    return [*blockdev("resource", "raw", disk), "-device", "scsi-hd,bus=scsi.0,scsi-id=0,lun=1,drive=resource"]
 
 
 def _data_disks(disks: tuple[Path, ...]) -> Iterator[str]:

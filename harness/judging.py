@@ -25,7 +25,7 @@ LACKS = {
 SOMETIMES = frozenset(
     {
         *("earlier", "twin", "twin_dhcp_ids", "predecessor"),
-        *("first_names", "data_disks", "reports", "probed"),
+        *("first_names", "data_disks", "resource_disk", "reports", "probed"),
     }
 )
 """Facts that only some boots have: another boot's, or those of a machine that something was done to."""

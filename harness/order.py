@@ -17,6 +17,7 @@ from harness.inspect import gather
 from harness.machines import MachineProfile, find_machine
 from harness.processor import processor
 from harness.profile import Profile
+from harness.stint import Stint
 from harness.vm import DataDisk, OSProfile, VirtualMachine
 
 POOLED = "kiln-pooled"
@@ -90,9 +91,10 @@ def make_vm(order: Order, profile: Profile, key: Key, which: str = "first", cont
     )
 
 
-def with_disks(vm: VirtualMachine, sizes: tuple[int, ...]) -> VirtualMachine:
-    """The VM with empty data disks of these sizes in bytes, the first at LUN 0."""
-    return replace(vm, data_disks=tuple(DataDisk(lun, size >> 30) for lun, size in enumerate(sizes)))
+def with_disks(vm: VirtualMachine, stint: Stint) -> VirtualMachine:
+    """The VM with the disks of a stint: its empty data disks, the first at LUN 0, and its temporary disk."""
+    data = tuple(DataDisk(lun, size >> 30) for lun, size in enumerate(stint.data_disks))
+    return replace(vm, data_disks=data, resource_disk_gib=stint.resource_disk >> 30)
 
 
 def waiting(vm: VirtualMachine, pool: str) -> VirtualMachine:

@@ -173,6 +173,13 @@ SCENARIOS = (
         (Stint(data_disks=(4 * GIB, 64 * GIB), acts=(REBOOT,)),),
         seeds=SEEDS,
     ),
+    Scenario(
+        "resource-disk",
+        "the machine has a temporary disk with a partition for Windows",
+        "it boots from its own disk",
+        (Stint(resource_disk=16 * GIB, acts=(REBOOT,)),),
+        seeds=SEEDS,
+    ),
 )
 
 

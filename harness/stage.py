@@ -84,7 +84,7 @@ def staged(
     folder.mkdir(parents=True, exist_ok=True)
     check_machine(order, processor(profile.arch))
     accelerator = choose_accelerator(processor(profile.arch))
-    vm = with_disks(make_vm(order, profile, key, stint.vm, stint.container), stint.data_disks)
+    vm = with_disks(make_vm(order, profile, key, stint.vm, stint.container), stint)
     at_first = waiting(vm, stint.pool)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder(folder))

@@ -111,3 +111,15 @@ def data_disks_are_there_and_untouched(guest: GuestFacts, data_disks: tuple[int,
         for disk in found:
             if disk.get("FSTYPE") or disk.get("MOUNTPOINT") or disk["NAME"] in parted:
                 yield f"something was written to the empty disk {disk['NAME']}: {disk.get('FSTYPE') or 'partitions'}"
+
+
+@check("run.resource-disk", source="docs/azure/host-protocol.md 9.2", repair="Name the root by UUID or label")
+def the_system_is_not_on_the_temporary_disk(guest: GuestFacts, resource_disk: int) -> Complaints:
+    """What lies there is gone when Azure moves the machine; without VMBus the guest cannot know it for what it is, so
+    whether it is formatted and mounted is not judged."""
+    found = [one["NAME"] for one in guest.disks if one.get("TYPE") == "disk" and one.get("SIZE") == str(resource_disk)]
+    if not found:
+        yield f"the guest sees no disk of {resource_disk >> 20} MiB"
+    for name in found:
+        if guest["root-device"].startswith(name):
+            yield f"the root file system is on {guest['root-device']}, the temporary disk"

@@ -1,6 +1,7 @@
 """The machine as QEMU's words."""
 
 import json
+import re
 import uuid
 from dataclasses import replace
 from itertools import pairwise
@@ -144,3 +145,11 @@ def test_keeps_the_guest_from_writing_secure_boots_keys() -> None:
     assert "socket,id=tpm-line,path=/run/a,,b" in words(trusted, "-chardev")
     assert "tpm-crb,tpmdev=tpm" in words(trusted, "-device")
     assert not {"-tpmdev", "-global"} & set(arguments(GEN2))
+
+
+@pytest.mark.parametrize("hardware", [GEN1, GEN2, ARM])
+def test_has_temporary_and_data_disks_where_azure_has_them(hardware: Hardware) -> None:
+    fuller = replace(hardware, resource_disk=Path("/run/temporary"), data_disks=(Path("/run/a"), Path("/run/b")))
+    disks = [device for device in words(fuller, "-device") if device.startswith("scsi-hd")]
+    places = [re.search(r"bus=(\w+)\.0,scsi-id=0,lun=(\d)", device) for device in disks]
+    assert [found.groups() for found in places if found] == [("scsi", "0"), ("scsi", "1"), ("data", "0"), ("data", "1")]

@@ -30,6 +30,7 @@ CHRONY = {
 
 
 DATA_DISK = 'NAME="/dev/sdb" TYPE="disk" SIZE="4294967296" FSTYPE="" MOUNTPOINT="" PKNAME=""'
+TEMPORARY = 'NAME="/dev/sdb" TYPE="disk" SIZE="17179869184"\nNAME="/dev/sdb1" TYPE="part" SIZE="17178820608"'
 PART = 'NAME="/dev/sdb1" TYPE="part" SIZE="4293918720" FSTYPE="" MOUNTPOINT="" PKNAME="/dev/sdb"'
 
 
@@ -60,6 +61,7 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         facts(reports=host("Ready", "Ready").health),
         facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK)),
         facts(predecessor=guest(host_keys="ssh-rsa older")),
+        facts(resource_disk=16 << 30, guest=guest(disks=TEMPORARY, root_device="/dev/sda1")),
         on(TRUSTED, secure_boot="6 0 0 0 1", tpm="2"),
         on(NVME, disks=PART.replace("/dev/sdb", "/dev/nvme0n1p")),
         facts(profile=WAAGENT, guest=guest(provisioned="/var/lib/waagent/provisioned", status="", ran="")),
@@ -194,6 +196,12 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
             "run.data-disks",
             facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK.replace('FSTYPE=""', 'FSTYPE="ext4"'))),
             "something was written to the empty disk /dev/sdb: ext4",
+        ),
+        ("run.resource-disk", facts(resource_disk=16 << 30), "the guest sees no disk of 16384 MiB"),
+        (
+            "run.resource-disk",
+            facts(resource_disk=16 << 30, guest=guest(disks=TEMPORARY, root_device="/dev/sdb1")),
+            "the root file system is on /dev/sdb1, the temporary disk",
         ),
         (
             "run.extension",

@@ -18,6 +18,7 @@ from harness.processor import X86_64
 from harness.run import _files
 from harness.scenario import find_scenario
 from harness.stage import Stage
+from harness.stint import Stint
 from harness.vm import swapped
 from harness.wishes import MachineWishes, machine_order
 from tests.build.test_manifest import MANIFEST
@@ -76,9 +77,11 @@ def test_a_machine_of_a_pool_is_nobodys_until_it_is_handed_over() -> None:
     assert pooled.os_profile.custom_data == b""
 
 
-def test_azure_knows_a_machines_data_disks() -> None:
-    vm = with_disks(make_vm(order(), CLOUD_INIT, make_key()), (4 << 30, 64 << 30))
+def test_azure_knows_a_machines_disks() -> None:
+    stint = Stint(data_disks=(4 << 30, 64 << 30), resource_disk=16 << 30)
+    vm = with_disks(make_vm(order(), CLOUD_INIT, make_key()), stint)
     assert [(one.lun, one.size_gib) for one in vm.data_disks] == [(0, 4), (1, 64)]
+    assert vm.resource_disk_gib == 16
 
 
 def test_names_the_files_that_are_there(tmp_path: Path) -> None:
