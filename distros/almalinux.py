@@ -18,7 +18,9 @@ SOURCE = "inferred: AlmaLinux's build system signs each repomd.xml (AlmaLinux/al
 
 def repositories(release: str) -> tuple[Repository, ...]:
     """The repositories of the release's newest minor version. 10 is for processors of x86-64-v3 on."""
-    return enterprise.rebuilt(release, HOST, "alma/RPM-GPG-KEY-AlmaLinux", KEYS[release], SOURCE)
+    return enterprise.composed(
+        release, enterprise.REBUILT, HOST, f"alma/RPM-GPG-KEY-AlmaLinux-{release}", KEYS[release], SOURCE
+    )
 
 
 def with_image(recipe: Recipe) -> Recipe:

@@ -7,6 +7,9 @@ from distros.recipe import Repository
 
 HOST = "https://mirror.stream.centos.org"
 METALINK = "https://mirrors.centos.org/metalink?arch={arch}&repo=centos-"
+SOURCE = "inferred: CentOS Stream's composes are known to be signed, nobody fetched the signature here"
+KEYRING = "centos/RPM-GPG-KEY-CentOS-Official-SHA256"
+"""The same key in both releases; this file has the self-signature by SHA-256 that today's rpm wants."""
 KEY = "99DB70FAE1D7CE227FB6488205B555B38483C65D"
 EXTRAS_KEY = "363FC0972F64B699AED3968E1FF6A2171D997668"
 
@@ -14,19 +17,8 @@ EXTRAS_KEY = "363FC0972F64B699AED3968E1FF6A2171D997668"
 def repositories(release: str) -> tuple[Repository, ...]:
     """BaseOS and AppStream, and the extras, which another key signs."""
     stream = f"{release}-stream"
-    main = tuple(
-        Repository(
-            name=name.lower(),
-            url=f"{HOST}/{stream}/{name}/{{arch}}/os",
-            path=f"{stream}/{name}/{{arch}}/os",
-            # The same key in both releases; this file has the self-signature by SHA-256 that today's rpm wants.
-            keyring=f"{enterprise.KEYS}/centos/RPM-GPG-KEY-CentOS-Official-SHA256",
-            keys=(KEY,),
-            signed_metadata=True,
-            source="inferred: CentOS Stream's composes are known to be signed, nobody fetched the signature here",
-            metalink=f"{METALINK}{name.lower()}-{stream}",
-        )
-        for name in ("BaseOS", "AppStream")
+    main = enterprise.composed(
+        stream, enterprise.MAIN, HOST, KEYRING, KEY, SOURCE, metalink=f"{METALINK}{{name}}-{stream}"
     )
     extras = replace(
         main[0],

@@ -23,6 +23,11 @@ from distros.recipe import (
 KEYS = "/usr/share/distribution-gpg-keys"
 """Where the tools tree has every distribution's keys (package distribution-gpg-keys)."""
 
+MAIN = ("BaseOS", "AppStream")
+"""The repositories that every release of the family has."""
+REBUILT = (*MAIN, "extras")
+"""And those of who rebuilds RHEL."""
+
 HYPERV_DRIVERS = ("hv_vmbus", "hv_storvsc", "hv_netvsc", "hyperv-keyboard", "pci-hyperv", "nvme")
 """What an initramfs needs of Azure: the bus, disk, network, the console's keys, and the way to NVMe and to SR-IOV."""
 
@@ -280,23 +285,26 @@ def grub(vendor: str, arch: str) -> Grub:
     )
 
 
-def rebuilt(release: str, host: str, keyring: str, key: str, source: str) -> tuple[Repository, ...]:
-    """The repositories of a release's newest minor version, where a rebuild of RHEL publishes them below `host`.
+def composed(
+    folder: str, names: tuple[str, ...], host: str, keyring: str, key: str, source: str, metalink: str = ""
+) -> tuple[Repository, ...]:
+    """The repositories of a release's newest minor version below `host`/`folder`, laid out as RHEL's build system does.
 
-    `keyring` is a file below KEYS without -RELEASE at its end, `key` the fingerprint that signs packages and metadata,
-    `source` where it was learned that the metadata is signed.
+    `keyring` is a file below KEYS, `key` the fingerprint that signs packages and metadata, `source` where it was
+    learned that the metadata is signed, `metalink` the URL that lists mirrors of the repository {name}.
     """
     return tuple(
         Repository(
             name=name.lower(),
-            url=f"{host}/{release}/{name}/{{arch}}/os",
-            path=f"{release}/{name}/{{arch}}/os",
-            keyring=f"{KEYS}/{keyring}-{release}",
+            url=f"{host}/{folder}/{name}/{{arch}}/os",
+            path=f"{folder}/{name}/{{arch}}/os",
+            keyring=f"{KEYS}/{keyring}",
             keys=(key,),
             signed_metadata=True,
             source=source,
+            metalink=metalink.replace("{name}", name.lower()),
         )
-        for name in ("BaseOS", "AppStream", "extras")
+        for name in names
     )
 
 

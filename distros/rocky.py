@@ -16,7 +16,9 @@ SOURCE = "inferred: Rocky's build system signs each repomd.xml (rocky-linux/peri
 
 def repositories(release: str) -> tuple[Repository, ...]:
     """The repositories of the release's newest minor version. 10 is for processors of x86-64-v3 on."""
-    return enterprise.rebuilt(release, HOST, "rocky/RPM-GPG-KEY-Rocky", KEYS[release], SOURCE)
+    return enterprise.composed(
+        release, enterprise.REBUILT, HOST, f"rocky/RPM-GPG-KEY-Rocky-{release}", KEYS[release], SOURCE
+    )
 
 
 WITHHELD = enterprise.WITHHELD
