@@ -15,6 +15,7 @@ from harness.firmware import find_ovmf, own_variables
 from harness.hardware import DirectKernel, Hardware
 from harness.injection import NOTHING, Injection
 from harness.inspect import gather
+from harness.lasting import Lasting
 from harness.machines import GEN2, NVME, TRUSTED
 from harness.media import nocloud_seed
 from harness.order import Order
@@ -52,27 +53,30 @@ def hardware_of(
     accelerator: Accelerator,
     made: Link,
     scratch: Path,
-    disk: Path,
+    lasting: Lasting,
     tpm: Path | None = None,
     stint: Stint = FIRST_BOOT,
     injection: Injection = NOTHING,
 ) -> Hardware:
-    """The machine of an order, whose files lie in `scratch`; its disk is an overlay, made unless it is there."""
-    if not disk.exists():
-        overlay(open_image(order.image), disk, order.disk_size)
+    """The machine of an order, whose files lie in `scratch`; what is `lasting` is made unless it is there.
+
+    Its disk is an overlay of the image.
+    """
+    if not lasting.disk.exists():
+        overlay(open_image(order.image), lasting.disk, order.disk_size)
     cpu, off = processor(profile.arch), stint.clock + injection.clock
     ovmf = find_ovmf(processor=cpu, trusted=order.machine.secure_boot) if vm.generation == 2 else None
     return Hardware(
         vm=vm,
         accelerator=accelerator,
-        disk=disk,
+        disk=lasting.disk,
         link=made.arguments,
         descriptors=made.descriptors,
         dvd=_medium(order, vm, scratch, injection) if stint.fresh else None,
         dvd_fails=mischief.disc_fails(injection),
         processor=cpu,
         ovmf=ovmf,
-        variables=own_variables(ovmf, scratch / "variables.qcow2") if ovmf else None,
+        variables=own_variables(ovmf, lasting.variables) if ovmf else None,
         controller=order.machine.controller,
         tpm=tpm,
         kernel=_direct_kernel(order, scratch) if order.seed == "nocloud" else None,

@@ -54,8 +54,10 @@ def find_ovmf(
 
 
 def own_variables(ovmf: Ovmf, path: Path) -> Path:
-    """A run's own copy of the variables at `path`, as qcow2 (the only format that a snapshot can hold)."""
-    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", ovmf.variables, path)
+    """A machine's own variables at `path`, as qcow2 (the only format that a snapshot can hold): a copy of the template
+    unless they are there."""
+    if not path.exists():
+        run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", ovmf.variables, path)
     return path
 
 

@@ -1,36 +1,29 @@
 """A run that goes on from a boot that many share: see `harness.trunk`, which brings a machine that far."""
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.hardware import Hardware
 from harness.injection import NOTHING, Do, Injection
+from harness.lasting import Lasting, lasting_in
 from harness.machines import MachineProfile
 from harness.qemu import CONSOLE
 from harness.stint import Stint
 
-DISK, VARIABLES = "disk.qcow2", "variables.qcow2"
-
 
 @dataclass(frozen=True)
 class Fork:
-    """A saved machine: the folder holds its disk, its UEFI variables and what its console had told."""
+    """A saved machine: the folder holds what of it is lasting, and what its console had told."""
 
     folder: Path
 
-    def lay(self, disk: Path, folder: Path) -> None:
-        """Give a run that goes on from here its own disk, and its console's beginning."""
-        shutil.copyfile(self.folder / DISK, disk)
+    def lay(self, lasting: Lasting, folder: Path) -> None:
+        """Give a run that goes on from here its own disk and UEFI variables, and its console's beginning."""
+        saved = lasting_in(self.folder)
+        shutil.copyfile(saved.disk, lasting.disk)
+        if saved.variables.exists():
+            shutil.copyfile(saved.variables, lasting.variables)
         shutil.copyfile(self.folder / CONSOLE, folder / CONSOLE)
-
-    def going_on(self, hardware: Hardware, scratch: Path) -> Hardware:
-        """The run's machine as it was saved: with no disc in its drive, and variables of its own."""
-        if hardware.variables is None:
-            return replace(hardware, dvd=None)
-        variables = scratch / f"forked-{VARIABLES}"
-        shutil.copyfile(self.folder / VARIABLES, variables)
-        return replace(hardware, dvd=None, variables=variables)
 
 
 def unlike(machine: MachineProfile, seed: str, stint: Stint, injection: Injection = NOTHING) -> str:

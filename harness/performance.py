@@ -14,6 +14,7 @@ from harness.faultplan import FaultPlan
 from harness.fork import Fork, unlike
 from harness.guest import Key, load_key, make_key
 from harness.happenings import events_of
+from harness.lasting import Lasting, lasting_in
 from harness.order import Order
 from harness.play import act, first_boot, switch_off, troubled_boot
 from harness.profile import Profile
@@ -42,9 +43,10 @@ class Performance:
 
 @dataclass
 class Memory:
-    """What outlives a stint: the disks' folder, each VM's last host, and the keys that administrators were given."""
+    """What outlives a stint: the folder of what is lasting, each VM's last host, and the keys that administrators were
+    given."""
 
-    disks: Path
+    folder: Path
     hosts: dict[str, AzureHost] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
 
@@ -54,9 +56,9 @@ class Memory:
             return load_key(order.ssh_key)
         return self.keys.setdefault(order.admin, make_key())
 
-    def disk(self, stint: Stint) -> Path:
-        """The overlay that a stint's machine writes to."""
-        return self.disks / f"{stint.disk}.qcow2"
+    def lasting(self, stint: Stint) -> Lasting:
+        """What a stint's machine writes to: its disk, and all that goes along with a disk."""
+        return lasting_in(self.folder, stint.disk)
 
 
 @dataclass(frozen=True)
@@ -83,16 +85,16 @@ class Play:
 def perform(play: Play) -> Performance:
     """Play all stints; a guest that is lost ends it. Raises MachineError or CallerError where one cannot be set up."""
     parts: list[Performance] = []
-    with scratch_folder(play.folder) as disks:
-        memory = Memory(disks)
+    with scratch_folder(play.folder) as kept:
+        memory = Memory(kept)
         for stint in play.scenario.stints:
             if stint.words:
                 play.progress.note(f"Now {stint.words}")
             if stint.grown:
-                run("qemu-img", "resize", "-q", memory.disk(stint), str(play.order.disk_size + stint.grown))
+                run("qemu-img", "resize", "-q", memory.lasting(stint).disk, str(play.order.disk_size + stint.grown))
             parts.append(_stint(play, stint, memory, parts[-1].chapters[-1] if parts else None))
             if parts[-1].chapters[-1].boot.facts is None:
-                play.mourn(memory.disk(stint), play.folder / stint.label)
+                play.mourn(memory.lasting(stint).disk, play.folder / stint.label)
                 break
     return _joined(parts)
 
@@ -113,8 +115,8 @@ def _stint(play: Play, stint: Stint, memory: Memory, before: Chapter | None) -> 
     folder = play.folder / stint.label
     injection = play.faults.injection
     fork = play.fork if play.fork and not unlike(order.machine, order.seed, stint, injection) else None
-    key, disk = memory.key(order), memory.disk(stint)
-    with staged(order, profile, key, folder, play.link, disk, stint, fork, injection) as stage:
+    key, lasting = memory.key(order), memory.lasting(stint)
+    with staged(order, profile, key, folder, play.link, lasting, stint, fork, injection) as stage:
         if not stint.fresh and (known := memory.hosts.get(stint.vm)):
             # Azure has not forgotten the machine: it does not report again what it has reported.
             stage.host.health, stage.host.ejected = known.health, known.ejected

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from harness.fork import Fork
 from harness.guest import Guest, Key
 from harness.hardware import Hardware
 from harness.injection import NOTHING, READY, Do, Injection, Moment
+from harness.lasting import Lasting, lasting_in
 from harness.order import Order, make_vm, waiting, with_disks
 from harness.processor import processor
 from harness.profile import Profile
@@ -68,17 +69,17 @@ def staged(
     key: Key,
     folder: Path,
     wire: str | None = None,
-    disk: Path | None = None,
+    lasting: Lasting | None = None,
     stint: Stint = FIRST_BOOT,
     fork: Fork | None = None,
     injection: Injection = NOTHING,
 ) -> Iterator[Stage]:
     """A machine, switched on before its host; both are gone when the block is left, and the image is as it was.
 
-    The folder gets the console's log and the journal. What the guest writes to its disk goes with the machine, unless
-    `disk` is the overlay to write it to: one that is there already, from an earlier machine, is used on. `stint` says
-    which VM it is, in which container, and with what clock and disks, `injection` what goes wrong on purpose. With a
-    `fork` the machine goes on from there.
+    The folder gets the console's log and the journal. What the guest writes goes with the machine, unless `lasting`
+    says where it is kept: what is there already, from an earlier machine, is used on. `stint` says which VM it is, in
+    which container, and with what clock and disks, `injection` what goes wrong on purpose. With a `fork` the machine
+    goes on from there.
     Raises MachineError or CallerError where it cannot be set up.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,18 +89,18 @@ def staged(
     at_first = waiting(vm, stint.pool)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder(folder))
+        lasting = lasting or lasting_in(scratch)
         journal = stack.enter_context(Journal(folder / JOURNAL))
         host = AzureHost(at_first, journal)
         made = stack.enter_context(link(wire))
         network = stack.enter_context(_services(order, made, host, scratch, injection))
-        tpm = stack.enter_context(virtual_tpm(scratch / "tpm")) if order.machine.vtpm else None
-        disk = disk or scratch / "disk.qcow2"
+        tpm = stack.enter_context(virtual_tpm(lasting.tpm)) if order.machine.vtpm else None
         if fork:
-            fork.lay(disk, folder)
-        hardware = hardware_of(order, profile, at_first, accelerator, made, scratch, disk, tpm, stint, injection)
+            fork.lay(lasting, folder)
+        hardware = hardware_of(order, profile, at_first, accelerator, made, scratch, lasting, tpm, stint, injection)
         event = "goes on from a shared boot" if fork else "switched on"
         journal.add("machine", event, profile=order.machine.name, accelerator=accelerator.name)
-        machine = stack.enter_context(_machine(hardware, fork, folder, scratch, host))
+        machine = stack.enter_context(_machine(hardware, fork, folder, host))
         console = Console(folder / CONSOLE, machine.check_alive)
         guest = Guest(vm.address, order.admin, key)
         stack.callback(guest.close)
@@ -136,12 +137,13 @@ def _services(order: Order, made: Link, host: AzureHost, scratch: Path, injectio
         yield network
 
 
-def _machine(hardware: Hardware, fork: Fork | None, folder: Path, scratch: Path, host: AzureHost) -> Machine:
+def _machine(hardware: Hardware, fork: Fork | None, folder: Path, host: AzureHost) -> Machine:
     """The machine, which begins anew or goes on from a fork."""
     heard = partial(_heard, host)
     if fork is None:
         return Machine(hardware, folder, heard)
-    return Machine(fork.going_on(hardware, scratch), folder, heard, partial(_go_on, hardware.dvd))
+    # The saved machine's drive was empty.
+    return Machine(replace(hardware, dvd=None), folder, heard, partial(_go_on, hardware.dvd))
 
 
 def _go_on(disc: Path | None, machine: Machine) -> None:

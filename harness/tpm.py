@@ -1,4 +1,4 @@
-"""The virtual TPM of a machine with Trusted Launch: swtpm, a TPM 2.0 in a process of its own, new for each machine."""
+"""The virtual TPM of a machine with Trusted Launch: swtpm, a TPM 2.0 in a process of its own."""
 
 import subprocess
 import tempfile
@@ -19,7 +19,7 @@ ENDS_IN = 5.0
 
 @contextmanager
 def virtual_tpm(state: Path) -> Iterator[Path]:
-    """A TPM with its state in the folder, which is made if missing; gives the socket on which QEMU finds it.
+    """A TPM with its state in the folder, a new one where there is none; gives the socket on which QEMU finds it.
 
     It ends with the block. Raises MachineError where swtpm is missing or does not start.
     """

@@ -18,8 +18,8 @@ from harness.assembly import hardware_of
 from harness.azure.frames import IPV4, UDP
 from harness.console import Console
 from harness.deadline import Deadline, Gone, TooLate
-from harness.fork import DISK
 from harness.guest import make_key
+from harness.lasting import lasting_in
 from harness.order import Order, make_vm, profile_of
 from harness.play import BOOT_LIMIT
 from harness.processor import processor
@@ -42,7 +42,7 @@ def main(told: Mapping[str, Any]) -> int:
     accelerator = choose_accelerator(processor(profile.arch))
     vm = make_vm(order, profile, make_key())
     with link(told["link"]) as made, overhearing(made.interface) as asks:
-        hardware = hardware_of(order, profile, vm, accelerator, made, folder, folder / DISK)
+        hardware = hardware_of(order, profile, vm, accelerator, made, folder, lasting_in(folder))
         with Machine(replace(hardware, dvd=None), folder) as machine:
 
             def still_silent() -> None:

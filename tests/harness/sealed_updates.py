@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.deadline import Deadline
 from harness.guest import make_key
+from harness.lasting import lasting_in
 from harness.machines import GEN1, GEN2
 from harness.order import Order, profile_of
 from harness.play import BOOT_LIMIT, first_boot
@@ -21,7 +22,7 @@ def main(request: Mapping[str, Any]) -> int:
     told: dict[str, Any] = {"boots": []}
     for number, machine in enumerate((GEN2, GEN1, GEN2)):
         here = replace(order, machine=machine)
-        with staged(here, profile_of(here), key, folder / f"boot-{number}", disk=folder / "disk.qcow2") as stage:
+        with staged(here, profile_of(here), key, folder / f"boot-{number}", lasting=lasting_in(folder)) as stage:
             boot = first_boot(stage, profile_of(here), True)
             told["boots"].append([boot.ending, boot.facts["firmware"] if boot.facts else ""])
             if boot.facts is None:

@@ -79,6 +79,13 @@ def test_copies_the_variables_as_qcow2(tmp_path: Path) -> None:
     assert "4 KiB (4096 bytes)" in told.stdout
 
 
+def test_leaves_variables_that_are_there_as_they_are(tmp_path: Path) -> None:
+    kept = tmp_path / "vars.qcow2"
+    kept.write_text("as the guest left them")
+    assert own_variables(describe(tmp_path, "one"), kept) == kept
+    assert kept.read_text() == "as the guest left them"
+
+
 def test_tells_firmware_with_secure_boot_from_the_plain_one(tmp_path: Path) -> None:
     describe(tmp_path, "10-able", features=["secure-boot", "requires-smm"])
     keys = describe(tmp_path, "20-keys", features=["secure-boot", "requires-smm", "enrolled-keys", "acpi-s3"])

@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -12,16 +11,14 @@ import pytest
 from harness.azure.faults import HttpFault, Window
 from harness.azure.frames import udp_frame
 from harness.faults import choose
-from harness.fork import DISK, VARIABLES, Fork, unlike
-from harness.hardware import Hardware
+from harness.fork import Fork, unlike
 from harness.injection import Injection
+from harness.lasting import lasting_in
 from harness.machines import GEN1, GEN2, NVME, TRUSTED, MachineProfile
 from harness.qemu import CONSOLE
 from harness.scenario import SCENARIOS, find_scenario
 from harness.stint import Stint
 from harness.trunk import BEGINS, is_dhcp_request, overhearing
-from tests.harness.test_hardware import GEN1 as BIOS_HARDWARE
-from tests.harness.test_hardware import GEN2 as UEFI_HARDWARE
 
 
 def begins(line: str) -> bool:
@@ -80,23 +77,20 @@ def test_no_later_stint_goes_on_from_a_first_boot() -> None:
     assert all(unlike(GEN2, "azure", stint) for stint in later)
 
 
-@pytest.mark.parametrize("hardware", [BIOS_HARDWARE, UEFI_HARDWARE])
-def test_gives_each_run_its_own_files(hardware: Hardware, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_uefi", [False, True])
+def test_gives_each_run_its_own_files(by_uefi: bool, tmp_path: Path) -> None:
     trunk, run = tmp_path / "trunk", tmp_path / "run"
     for folder in (trunk, run):
         folder.mkdir()
-    for name in (DISK, VARIABLES, CONSOLE):
-        (trunk / name).write_text(name)
-    fork = Fork(trunk)
-    fork.lay(run / "mine.qcow2", run)
-    going_on = fork.going_on(replace(hardware, dvd=Path("/disc")), run)
-    assert (run / "mine.qcow2").read_text() == DISK
+    saved, own = lasting_in(trunk), lasting_in(run, "mine")
+    for path in (saved.disk, trunk / CONSOLE, *((saved.variables,) if by_uefi else ())):
+        path.write_text(path.name)
+    Fork(trunk).lay(own, run)
+    assert own.disk.read_text() == saved.disk.name
     assert (run / CONSOLE).read_text() == CONSOLE
-    assert going_on.dvd is None
-    assert (going_on.variables is None) == (hardware.variables is None)
-    if going_on.variables:
-        assert going_on.variables.parent == run
-        assert going_on.variables.read_text() == VARIABLES
+    assert own.variables.exists() == by_uefi
+    if by_uefi:
+        assert own.variables.read_text() == saved.variables.name
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Machines of every profile, scenarios and runs that share a boot, with real images."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,36 @@ import pytest
 
 from build import cache
 from build.progress import Progress
+from harness.qemu import CONSOLE
 from harness.report import Report
 from harness.runs import VerifyRequest
 from harness.stage import JOURNAL
 from harness.verify import verify
 from tests.conftest import ImageMaker
 from tests.harness.test_boots import failures, passed
+from tests.harness.test_tpm import DEFINE_SPACE, READ_PUBLIC
 
 pytestmark = pytest.mark.real
+
+
+def escaped(command: bytes) -> str:
+    """Bytes as bash's printf takes them."""
+    return "".join(f"\\{byte:03o}" for byte in command)
+
+
+MARKS = f"""#cloud-boothook
+#!/bin/bash
+variable=/sys/firmware/efi/efivars/KilnMark-5f0a1d0e-6c1b-5f0e-9a53-6b696c6e0002
+exec 3<>/dev/tpmrm0
+tpm() {{ printf "$1" >&3; dd bs=4096 count=1 status=none <&3 | od -An -tx1 -j6 -N4; }}
+known=$(tpm '{escaped(READ_PUBLIC)}')
+{{
+    echo "mark of the firmware: $([ -e $variable ] && echo there || echo new)"
+    echo "mark of the TPM: $([ "$known" = " 00 00 00 00" ] && echo there || echo new)"
+}} >/dev/console
+[ -e $variable ] || printf '\\007\\000\\000\\000kiln' >$variable
+tpm '{escaped(DEFINE_SPACE)}'
+"""
 
 
 def played(image: Path, **more: Any) -> Mapping[str, Report]:
@@ -45,6 +68,19 @@ def test_boots_on_the_machine(image: ImageMaker, machine: str) -> None:
     assert failures(report) == {}
     assert {"run.secure-boot", "run.disk-controller"} <= passed(report)
     assert report.machine["machine"] == machine
+
+
+@pytest.mark.combination
+def test_firmware_and_tpm_of_a_redeployed_machine_remember(image: ImageMaker, tmp_path: Path) -> None:
+    """Debian 13: at each boot a script tells whether a UEFI variable and an index of the TPM are there, and makes
+    them."""
+    (tmp_path / "marks").write_text(MARKS)
+    folder = image("debian-13")
+    (report,) = played(folder, machine="gen2-trusted", scenario="redeploy", custom_data=tmp_path / "marks").values()
+    assert failures(report) == {}
+    for label, told in (("", "new"), ("redeployed", "there")):
+        console = (folder / "runs" / "gen2-trusted-redeploy" / label / CONSOLE).read_text(errors="replace")
+        assert re.findall(r"\bmark of the (\w+): (\w+)", console) == [("firmware", told), ("TPM", told)]
 
 
 @pytest.mark.combination
