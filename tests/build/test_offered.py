@@ -3,8 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from build.workspace import Workspace
 from distros import Recipe, all_recipes
 from distros.recipe import OfferedImage
 from tests.build.plans import EPOCH, states
+from tests.build.publisher import Publisher
 from tests.standin.key import SigningKey
-from tests.standin.serve import served
 
 FILE = "Vendor-10-Cloud.qcow2"
 CONTENT = b"a disk of the vendor"
@@ -29,50 +28,23 @@ TOOLS = Path("/nowhere")
 TOOLS_STATE = Release("https://nowhere", "trixie", ("main",), "keyring", "b" * 64, EPOCH)
 
 
-@pytest.fixture(scope="module")
-def made_keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[SigningKey, SigningKey]:
-    """The vendor's key, and somebody else's."""
-    folders = [tmp_path_factory.mktemp(name) for name in ("own", "foreign")]
-    return SigningKey.make(folders[0]), SigningKey.make(folders[1])
+def publish(vendor: Publisher, text: str, *, by: SigningKey | None = None, clear: bool = False) -> None:
+    """Publish the image with this list of digests, signed."""
+    vendor.write(FILE, CONTENT)
+    if clear:
+        vendor.clear_sign("list", text, by)
+    else:
+        vendor.write("list", text.encode())
+        vendor.sign("list", by)
 
 
-@dataclass
-class Vendor:
-    """A server with an image; its list is named `list`, and `key` signs it."""
-
-    folder: Path
-    key: SigningKey
-    url: str = ""
-
-    def publish(self, text: str, *, by: SigningKey | None = None, clear: bool = False) -> None:
-        """Publish the image with this list of digests."""
-        (self.folder / FILE).write_bytes(CONTENT)
-        listed = self.folder / "plain"
-        listed.write_text(text)
-        with (by or self.key).opened() as opened:
-            if clear:
-                opened.clear_sign(listed, self.folder / "list")
-            else:
-                opened.detach_sign(listed, self.folder / "list.sig")
-                listed.replace(self.folder / "list")
-
-    def recipe(self, *, clear: bool = False, listed: str = "") -> Recipe:
-        """A recipe that offers it."""
-        signature = "" if clear else "{folder}/list.sig"
-        image = OfferedImage(
-            f"{self.url}/{FILE}", "{folder}/list", signature, keys.take(self.key.public), (), "test", listed=listed
-        )
-        return replace(find_recipe("almalinux", "10", "x86_64"), offered=image)
-
-
-@pytest.fixture
-def vendor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_keys: tuple[SigningKey, SigningKey]
-) -> Iterator[Vendor]:
-    monkeypatch.setenv("KILN_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "served").mkdir()
-    with served(tmp_path / "served") as server:
-        yield Vendor(tmp_path / "served", made_keys[0], server.url)
+def recipe_of(vendor: Publisher, *, clear: bool = False, listed: str = "") -> Recipe:
+    """A recipe that offers it."""
+    signature = "" if clear else "{folder}/list.sig"
+    image = OfferedImage(
+        f"{vendor.url}/{FILE}", "{folder}/list", signature, keys.take(vendor.key.public), (), "test", listed=listed
+    )
+    return replace(find_recipe("almalinux", "10", "x86_64"), offered=image)
 
 
 @pytest.mark.parametrize("clear", [True, False], ids=["clear-signed", "signed apart"])
@@ -81,9 +53,9 @@ def vendor(
     [f"{'0' * 64}  other\n{DIGEST} *{FILE}\n", f"# Vendor\nSHA256 (other) = {'0' * 64}\nSHA256 ({FILE}) = {DIGEST}\n"],
     ids=["plain", "tagged"],
 )
-def test_takes_what_the_signed_list_says(vendor: Vendor, text: str, clear: bool) -> None:
-    vendor.publish(text, clear=clear)
-    recipe = vendor.recipe(clear=clear)
+def test_takes_what_the_signed_list_says(publisher: Publisher, text: str, clear: bool) -> None:
+    publish(publisher, text, clear=clear)
+    recipe = recipe_of(publisher, clear=clear)
     for offline in (False, True):
         offer = offered.find(recipe, None, None, offline=offline)
         taken = base.take_offered(offer, None, offline=offline, waiting=print)
@@ -91,47 +63,47 @@ def test_takes_what_the_signed_list_says(vendor: Vendor, text: str, clear: bool)
         offer.proof.verify(taken.sha256, TOOLS)
 
 
-def test_takes_a_name_that_stands_for_the_newest_build(vendor: Vendor) -> None:
-    vendor.publish(f"{DIGEST}  Vendor-10-1.2-Cloud-Build3.qcow2\n")
+def test_takes_a_name_that_stands_for_the_newest_build(publisher: Publisher) -> None:
+    publish(publisher, f"{DIGEST}  Vendor-10-1.2-Cloud-Build3.qcow2\n")
     with pytest.raises(MachineError, match="has 0 digests of it"):
-        offered.find(vendor.recipe(), None, None, offline=False)
-    offer = offered.find(vendor.recipe(listed=r"Vendor-10-.*Cloud.*\.qcow2"), None, None, offline=False)
+        offered.find(recipe_of(publisher), None, None, offline=False)
+    offer = offered.find(recipe_of(publisher, listed=r"Vendor-10-.*Cloud.*\.qcow2"), None, None, offline=False)
     offer.proof.verify(offer.sha256, TOOLS)
 
 
 @pytest.mark.parametrize("clear", [True, False], ids=["clear-signed", "signed apart"])
 def test_believes_no_list_of_somebody_elses(
-    vendor: Vendor, made_keys: tuple[SigningKey, SigningKey], clear: bool
+    publisher: Publisher, made_keys: tuple[SigningKey, SigningKey], clear: bool
 ) -> None:
-    vendor.publish(f"{DIGEST}  {FILE}\n", by=made_keys[1], clear=clear)
-    offer = offered.find(vendor.recipe(clear=clear), None, None, offline=False)
+    publish(publisher, f"{DIGEST}  {FILE}\n", by=made_keys[1], clear=clear)
+    offer = offered.find(recipe_of(publisher, clear=clear), None, None, offline=False)
     with pytest.raises(MachineError, match="does not hold"):
         offer.proof.verify(offer.sha256, TOOLS)
 
 
-def test_believes_no_list_that_was_altered(vendor: Vendor) -> None:
-    vendor.publish(f"{'0' * 64}  {FILE}\n")
-    altered = (vendor.folder / "list").read_text().replace("0" * 64, DIGEST)
-    (vendor.folder / "list").write_text(altered)
-    offer = offered.find(vendor.recipe(), None, None, offline=False)
+def test_believes_no_list_that_was_altered(publisher: Publisher) -> None:
+    publish(publisher, f"{'0' * 64}  {FILE}\n")
+    altered = (publisher.folder / "list").read_text().replace("0" * 64, DIGEST)
+    (publisher.folder / "list").write_text(altered)
+    offer = offered.find(recipe_of(publisher), None, None, offline=False)
     with pytest.raises(MachineError, match="does not hold"):
         offer.proof.verify(offer.sha256, TOOLS)
 
 
-def test_believes_nothing_that_stands_beside_what_is_signed(vendor: Vendor) -> None:
-    vendor.publish(f"{'0' * 64}  {FILE}\n", clear=True)
-    signed = vendor.folder / "list"
+def test_believes_nothing_that_stands_beside_what_is_signed(publisher: Publisher) -> None:
+    publish(publisher, f"{'0' * 64}  {FILE}\n", clear=True)
+    signed = publisher.folder / "list"
     signed.write_text(f"{DIGEST}  Vendor-other\n{signed.read_text()}")
-    offer = offered.find(vendor.recipe(clear=True, listed="Vendor-other"), None, None, offline=False)
+    offer = offered.find(recipe_of(publisher, clear=True, listed="Vendor-other"), None, None, offline=False)
     assert offer.sha256 == DIGEST
     with pytest.raises(MachineError, match="has another digest"):
         offer.proof.verify(offer.sha256, TOOLS)
 
 
-def test_refuses_an_image_that_is_not_the_listed_one(vendor: Vendor) -> None:
-    vendor.publish(f"{DIGEST}  {FILE}\n")
-    (vendor.folder / FILE).write_bytes(b"another disk")
-    offer = offered.find(vendor.recipe(), None, None, offline=False)
+def test_refuses_an_image_that_is_not_the_listed_one(publisher: Publisher) -> None:
+    publish(publisher, f"{DIGEST}  {FILE}\n")
+    (publisher.folder / FILE).write_bytes(b"another disk")
+    offer = offered.find(recipe_of(publisher), None, None, offline=False)
     with pytest.raises(KilnError, match="digest"):
         base.take_offered(offer, None, offline=False, waiting=print)
     with pytest.raises(CallerError, match="by now"):
@@ -139,35 +111,35 @@ def test_refuses_an_image_that_is_not_the_listed_one(vendor: Vendor) -> None:
 
 
 def test_takes_a_mirrors_image_by_the_mirrors_key(
-    vendor: Vendor, made_keys: tuple[SigningKey, SigningKey], tmp_path: Path
+    publisher: Publisher, made_keys: tuple[SigningKey, SigningKey], tmp_path: Path
 ) -> None:
-    vendor.publish(f"{DIGEST}  {FILE}\n", by=made_keys[1])
-    recipe = vendor.recipe()
+    publish(publisher, f"{DIGEST}  {FILE}\n", by=made_keys[1])
+    recipe = recipe_of(publisher)
     assert recipe.offered
     own = replace(recipe, offered=replace(recipe.offered, url=f"https://nowhere.invalid/{FILE}", path=FILE))
-    offer = offered.find(own, vendor.url, keys.take(made_keys[1].public), offline=False)
+    offer = offered.find(own, publisher.url, keys.take(made_keys[1].public), offline=False)
     offer.proof.verify(offer.sha256, TOOLS)
     with pytest.raises(CallerError, match="does not hold"):
-        offered.find(own, vendor.url, None, offline=False).proof.verify(DIGEST, TOOLS)
+        offered.find(own, publisher.url, None, offline=False).proof.verify(DIGEST, TOOLS)
 
 
-def test_believes_no_list_from_before_the_newest_that_it_saw(vendor: Vendor) -> None:
-    vendor.publish(f"{DIGEST}  {FILE}\n")
-    recipe = vendor.recipe()
+def test_believes_no_list_from_before_the_newest_that_it_saw(publisher: Publisher) -> None:
+    publish(publisher, f"{DIGEST}  {FILE}\n")
+    recipe = recipe_of(publisher)
     old = offered.find(recipe, None, None, offline=False)
     old.proof.verify(DIGEST, TOOLS)
     time.sleep(1.1)  # signatures count whole seconds
-    vendor.publish(f"# newer\n{DIGEST}  {FILE}\n")
+    publish(publisher, f"# newer\n{DIGEST}  {FILE}\n")
     offered.find(recipe, None, None, offline=False).proof.verify(DIGEST, TOOLS)
     with pytest.raises(MachineError, match="older than what it was before"):
         old.proof.verify(DIGEST, TOOLS)
 
 
 def test_lets_a_build_read_nothing_of_an_image_that_nobody_vouches_for(
-    vendor: Vendor, made_keys: tuple[SigningKey, SigningKey], tmp_path: Path
+    publisher: Publisher, made_keys: tuple[SigningKey, SigningKey], tmp_path: Path
 ) -> None:
-    vendor.publish(f"{DIGEST}  {FILE}\n", by=made_keys[1])
-    offer = offered.find(vendor.recipe(), None, None, offline=False)
+    publish(publisher, f"{DIGEST}  {FILE}\n", by=made_keys[1])
+    offer = offered.find(recipe_of(publisher), None, None, offline=False)
     no_appliance: Any = None
     step = base.UnpackBase(
         base.Base("cloud", offer.sha256), "almalinux", "10", ("almalinux",), no_appliance, offer.proof
