@@ -129,6 +129,11 @@ def is_masked(tree: Tree, unit: str) -> bool:
     return tree.link(path) == "/dev/null" or (tree.is_file(path) and not tree.read_bytes(path, 1))
 
 
+def can_start(tree: Tree, unit: str) -> bool:
+    """Whether the unit is there and not masked."""
+    return unit_exists(tree, unit) and not is_masked(tree, unit)
+
+
 def is_enabled(tree: Tree, *units: str) -> bool:
     """Whether one of these units is wanted or required by another one, and not masked."""
     return any(

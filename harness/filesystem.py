@@ -10,11 +10,16 @@ Read = Callable[[int, int], bytes]
 
 @dataclass(frozen=True)
 class FileSystem:
-    """A file system, or what else a partition holds: ext4, xfs, btrfs, vfat, swap, lvm, luks, or "" if unknown."""
+    """A file system, or what else a partition holds: ext4, xfs, btrfs, vfat, swap, lvm, luks, or "" if unknown.
+
+    `size` and `free` are bytes, all that it holds and what is left of them; 0 where its superblock does not tell.
+    """
 
     kind: str
     uuid: str = ""
     label: str = ""
+    size: int = 0
+    free: int = 0
 
 
 def identify(read: Read, offset: int) -> FileSystem:
@@ -30,15 +35,21 @@ def _ext(head: bytes) -> FileSystem | None:
     block = head[1024:2048]
     if block[56:58] != b"\x53\xef":
         return None
-    extents = int.from_bytes(block[0x60:0x64], "little") & 0x40
-    journal = int.from_bytes(block[0x5C:0x60], "little") & 0x4
-    return FileSystem(
-        "ext4" if extents else "ext3" if journal else "ext2", _uuid(block[0x68:0x78]), _text(block[0x78:0x88])
-    )
+    extents = _number(block[0x60:0x64]) & 0x40
+    journal = _number(block[0x5C:0x60]) & 0x4
+    kind = "ext4" if extents else "ext3" if journal else "ext2"
+    high = 1 << 32 if _number(block[0x60:0x64]) & 0x80 else 0  # the feature 64bit
+    blocks = _number(block[0x4:0x8]) + high * _number(block[0x150:0x154])
+    left = _number(block[0xC:0x10]) + high * _number(block[0x158:0x15C])
+    unit = 1024 << _number(block[0x18:0x1C])
+    return FileSystem(kind, _uuid(block[0x68:0x78]), _text(block[0x78:0x88]), blocks * unit, left * unit)
 
 
 def _xfs(head: bytes) -> FileSystem | None:
-    return FileSystem("xfs", _uuid(head[32:48]), _text(head[108:120])) if head.startswith(b"XFSB") else None
+    if not head.startswith(b"XFSB"):
+        return None
+    unit, blocks, left = (int.from_bytes(head[start:end], "big") for start, end in ((4, 8), (8, 16), (144, 152)))
+    return FileSystem("xfs", _uuid(head[32:48]), _text(head[108:120]), blocks * unit, left * unit)
 
 
 def _vfat(head: bytes) -> FileSystem | None:
@@ -64,7 +75,12 @@ def _other(head: bytes) -> FileSystem | None:
 def _btrfs(block: bytes) -> FileSystem:
     if block[64:72] != b"_BHRfS_M":
         return FileSystem("")
-    return FileSystem("btrfs", _uuid(block[32:48]), _text(block[299:555]))
+    size, used = _number(block[112:120]), _number(block[120:128])
+    return FileSystem("btrfs", _uuid(block[32:48]), _text(block[299:555]), size, size - used)
+
+
+def _number(raw: bytes) -> int:
+    return int.from_bytes(raw, "little")
 
 
 def _uuid(raw: bytes) -> str:

@@ -3,7 +3,7 @@
 import re
 
 from harness.checks.check import Complaints, check
-from harness.etc import configuration, is_enabled, unit_exists
+from harness.etc import can_start, configuration, is_enabled
 from harness.profile import GENERALIZED
 from harness.tree import Tree
 
@@ -17,7 +17,7 @@ FILES = (
     "/etc/sysconfig/network/ifcfg-[!l]*",
 )
 STATIC = re.compile(
-    r"^(address\s+\d|gateway\s|dns-nameservers\s|hwaddress\s|Address=\d|Gateway=|HWADDR=|MACAddress=|mac-address="
+    r"^(.*match:.*macaddress:|address\s+\d|gateway\s|dns-nameservers\s|hwaddress\s|Address=\d|Gateway=|HWADDR=|MACAddress=|mac-address="
     r"|UUID=|IPADDR\d*=.|BOOTPROTO=.?(static|none)|address\d=|macaddress:|addresses:|gateway4:|method=manual"
     r"|iface\s+\S+\s+inet6?\s+static)",
     re.IGNORECASE,
@@ -45,7 +45,7 @@ def one_network_stack_is_enabled(tree: Tree) -> Complaints:
     """The first network card must come up by DHCP; two programs that both do it fight for the one address."""
     enabled = [name for name, units in STACKS.items() if is_enabled(tree, *units)]
     generated = tree.exists("/usr/sbin/netplan") or tree.exists("/usr/lib/netplan/generate")
-    if "systemd-networkd" not in enabled and generated and unit_exists(tree, "systemd-networkd.service"):
+    if "systemd-networkd" not in enabled and generated and can_start(tree, "systemd-networkd.service"):
         enabled.append("systemd-networkd")  # netplan enables it while booting
     if not enabled:
         yield "no network stack is enabled"

@@ -13,6 +13,8 @@ from harness.tree import Tree
 
 MICROSOFT = "Microsoft: Prepare a Linux VHD for upload"
 FLEETING = re.compile(r"/dev/(sd|nvme|vd|hd|xvd|disk/azure/scsi)")
+LEAST_ROOM = 0.01
+"""The share of the root file system that must be left."""
 SWAP_FILES = ("/swap.img", "/swapfile", "/swap", "/.swap")
 
 
@@ -55,6 +57,13 @@ def every_file_system_in_fstab_exists(fstab: tuple[Mount, ...], disk: DiskFacts)
             yield f"/etc/fstab:{mount.line}: no file system is {mount.source} ({mount.point})"
         if re.match(r"/dev/(cdrom|sr\d|fd\d|floppy)", mount.source):
             yield f"/etc/fstab:{mount.line}: {mount.source} is left over from an installation"
+
+
+@check("fs.room", source="cloud-init: growpart", repair="Remove what fills it, or build a larger image")
+def the_root_file_system_has_room(root: FileSystem) -> Complaints:
+    """It is to grow on first boot, and what lets it grow writes files first, as everything does that provisions."""
+    if root.free < LEAST_ROOM * root.size:
+        yield f"the root file system has {root.free >> 20} of {root.size >> 20} MiB left"
 
 
 @check("swap.none-on-os-disk", source=MICROSOFT, repair="Remove it: swap belongs on the resource disk")

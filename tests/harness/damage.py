@@ -1,7 +1,9 @@
 """Copies of an image with something broken in them, so that guests misbehave. Written past the file system's mount."""
 
+import re
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from build.command import find, run
@@ -33,20 +35,47 @@ def without_uefi_loader(disk: Path) -> None:
 
 def with_broken_initramfs(disk: Path) -> None:
     """The kernel finds no root, and panics."""
-    names = [word for word in _debugfs(disk, "ls -p /boot").split("/") if word.startswith("initrd.img")]
+    names = [word for word in debugfs(disk, "ls -p /boot").split("/") if word.startswith("initrd.img")]
     with tempfile.NamedTemporaryFile() as rubbish:
         rubbish.write(bytes(range(256)) * 256)
         rubbish.flush()
         for name in names:
-            _debugfs(disk, f"rm /boot/{name}", "cd /boot", f"write {rubbish.name} {name}")
+            debugfs(disk, f"rm /boot/{name}", "cd /boot", f"write {rubbish.name} {name}")
 
 
 def without(disk: Path, *paths: str) -> None:
     """Files are missing."""
-    _debugfs(disk, *(f"rm {path}" for path in paths))
+    rewritten(disk, dict.fromkeys(paths))
 
 
-def _debugfs(disk: Path, *commands: str) -> str:
+def rewritten(disk: Path, files: Mapping[str, str | None]) -> None:
+    """Files have this text, root's and readable for all, or are missing (None); their folders must be there."""
+    with tempfile.TemporaryDirectory() as room:
+        commands = []
+        for number, (path, text) in enumerate(files.items()):
+            commands.append(f"rm {path}")
+            if text is not None:
+                piece = Path(room, str(number))
+                piece.write_text(text)
+                commands += [f"write {piece} {path}", f"sif {path} mode 0100644"]
+        debugfs(disk, *commands)
+
+
+def mask(disk: Path, unit: str) -> None:
+    """systemd cannot start the unit."""
+    debugfs(disk, f"symlink /etc/systemd/system/{unit} /dev/null")
+
+
+def fill(disk: Path) -> None:
+    """All free blocks of the root file system belong to one file."""
+    free = re.search(r"^Free blocks: +(\d+)", debugfs(disk, "stats -h"), re.MULTILINE)
+    assert free
+    rewritten(disk, {"/var/log/old.log": ""})
+    debugfs(disk, f"fallocate /var/log/old.log 0 {int(free[1]) - 64}")
+
+
+def debugfs(disk: Path, *commands: str) -> str:
+    """What debugfs says to these commands on the root file system, whether they did anything or not."""
     root = _partition(disk, ROOT_X86_64)
     done = subprocess.run(
         [find("debugfs"), "-w", "-f", "-", f"{disk}?offset={root.offset}"],

@@ -1,5 +1,6 @@
 """Defects to plant in a tree or on a disk, as functions of its path; and what a report found of them."""
 
+import re
 import subprocess
 import uuid
 from collections.abc import Callable
@@ -120,6 +121,16 @@ def shorter(disk: Path) -> None:
         file.truncate(images.SIZE - 4096)
         file.seek(0, 2)
         file.write(tail)
+
+
+def fill(disk: Path) -> None:
+    """Give all free blocks of the root file system to a file of the image."""
+    stats = subprocess.run(
+        [find("debugfs"), "-R", "stats -h", f"{disk}?offset={6 * MIB}"], check=True, capture_output=True, text=True
+    )
+    free = re.search(r"^Free blocks: +(\d+)", stats.stdout, re.MULTILINE)
+    assert free
+    in_root(f"fallocate /etc/hostname 1 {int(free[1]) - 8}")(disk)
 
 
 def replace_in_fstab(line: str) -> Change:

@@ -1,0 +1,144 @@
+"""Images broken on purpose, as people break them: what was done, what `inspect` finds, what a boot comes to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.harness import damage
+
+SHORT = {"limit": 240}
+"""Seconds that a guest without report is waited for: Azure waits for 1200."""
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBzKEbdpv38nGDEbhqJ1nYvhDJZEhJt0tHAl9zhuESIi builder"
+OLD_MAC = """network:
+  version: 2
+  ethernets:
+    builder:
+      match: {macaddress: "00:15:5d:01:02:03"}
+      dhcp4: true
+"""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An image of Debian 12 with `files` written (path to text, None: removed) and `more` done to its disk.
+
+    `offline` are checks that `inspect` must fail, `online` those that a boot must fail, `azure` the verdict that the
+    boot's report must tell; `wishes` say how it is booted.
+    """
+
+    name: str
+    files: dict[str, str | None]
+    offline: tuple[str, ...]
+    online: tuple[str, ...]
+    azure: str
+    provisioner: str = "cloud-init"
+    more: Callable[[Path], None] = lambda disk: None
+    wishes: dict[str, Any] = field(default_factory=dict)
+
+    def make(self, image: Path, target: Path) -> Path:
+        """A copy of the image's disk, broken."""
+        disk = damage.copy(image, target)
+        damage.rewritten(disk, self.files)
+        self.more(disk)
+        return disk
+
+
+BROKEN = (
+    Broken(
+        "stale name",
+        {"/etc/hostname": "builder\n", "/etc/hosts": "127.0.0.1 localhost\n127.0.1.1 builder.lan builder\n"},
+        ("net.hostname",),
+        ("hostname.stale-first",),
+        "Succeeded",
+    ),
+    Broken(
+        "name preserved",
+        {"/etc/hostname": "builder\n", "/etc/cloud/cloud.cfg.d/95-name.cfg": "preserve_hostname: true\n"},
+        ("net.hostname", "net.preserve-hostname"),
+        ("hostname.kernel", "hostname.static", "hostname.dhcp"),
+        "Succeeded",
+    ),
+    Broken(
+        "both provisioners",
+        {"/etc/waagent.conf": "Provisioning.Enabled=y\nProvisioning.Agent=waagent\nResourceDisk.Format=n\n"},
+        ("agent.provisioner",),
+        (),
+        "Succeeded",
+    ),
+    Broken(
+        "no udf",
+        {"/etc/modprobe.d/cis.conf": "install udf /bin/false\n"},
+        ("kernel.no-hv-blacklist",),
+        ("run.custom-data",),
+        "Succeeded",
+    ),
+    Broken(
+        "no sr driver",
+        {"/etc/modprobe.d/cis.conf": "install sr_mod /bin/false\n"},
+        ("kernel.no-hv-blacklist",),
+        ("run.custom-data",),
+        "Succeeded",
+    ),
+    Broken(
+        "pinned to NoCloud",
+        {"/etc/cloud/cloud.cfg.d/91-azure_datasource.cfg": "datasource_list: [ NoCloud, None ]\n"},
+        ("ci.datasource",),
+        ("run.boot-ssh", "run.report-ready"),
+        "OSProvisioningTimedOut",
+        wishes=SHORT,
+    ),
+    Broken(
+        "cloud-init switched off",
+        {"/etc/cloud/cloud-init.disabled": ""},
+        ("agent.provisioner",),
+        ("run.boot-ssh", "run.report-ready"),
+        "OSProvisioningTimedOut",
+        wishes=SHORT,
+    ),
+    Broken(
+        "network of another card",
+        {"/etc/netplan/90-default.yaml": OLD_MAC},
+        ("net.no-static",),
+        ("run.boot-ssh",),
+        "Succeeded",
+    ),
+    Broken(
+        "host keys baked in",
+        {
+            "/etc/ssh/ssh_host_ed25519_key.pub": f"{KEY}\n",
+            "/etc/cloud/cloud.cfg.d/95-keys.cfg": "ssh_deletekeys: false\nssh_genkeytypes: []\n",
+        },
+        ("clean.hostkeys",),
+        ("twin.run.identity-differs",),
+        "Succeeded",
+        wishes={"scenario": "twins"},
+    ),
+    Broken(
+        "sshd off",
+        {
+            "/etc/systemd/system/multi-user.target.wants/ssh.service": None,
+            "/etc/systemd/system/sshd.service": None,
+        },
+        ("ssh.enabled",),
+        ("run.boot-ssh",),
+        "Succeeded",
+    ),
+    Broken(
+        "network service off",
+        {},
+        ("net.dhcp",),
+        ("run.boot-ssh",),
+        "Succeeded",
+        more=lambda disk: damage.mask(disk, "systemd-networkd.service"),
+    ),
+    Broken("full root", {}, ("fs.room",), ("run.boot-ssh",), "OSProvisioningTimedOut", more=damage.fill, wishes=SHORT),
+    Broken(
+        "provisioned as another machine",
+        {"/var/lib/waagent/provisioned": "11111111-2222-3333-4444-555555555555"},
+        ("clean.agent-lib",),
+        ("run.boot-ssh",),
+        "Succeeded",
+        provisioner="waagent",
+    ),
+)

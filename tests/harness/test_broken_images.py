@@ -1,0 +1,30 @@
+"""Images broken on purpose: each is found by its files alone, or by its boot, under the right name."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.inspect import inspect
+from tests.conftest import ImageMaker
+from tests.harness.broken import BROKEN, Broken
+from tests.harness.planted import failed
+from tests.harness.test_boots import boot, room
+
+__all__ = ["room"]
+pytestmark = pytest.mark.real
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda one: one.name)
+def test_is_found_by_its_files(image: ImageMaker, room: Path, broken: Broken) -> None:
+    folder = image("debian-12", provisioner=broken.provisioner)
+    disk = broken.make(folder, room / "broken.vhd")
+    assert failed(inspect(disk)) - failed(inspect(folder)) >= set(broken.offline) > set()
+
+
+@pytest.mark.combination
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda one: one.name)
+def test_comes_to_the_verdict_that_azure_gives(image: ImageMaker, room: Path, broken: Broken) -> None:
+    disk = broken.make(image("debian-12", provisioner=broken.provisioner), room / "broken.vhd")
+    report = boot(disk, 2, output=room, **broken.wishes)
+    assert failed(report) >= set(broken.online)
+    assert (report.azure and report.azure.outcome) == broken.azure
