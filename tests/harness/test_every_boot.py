@@ -17,7 +17,7 @@ from tests.harness.test_boots import boot, failures, room
 
 __all__ = ["room"]
 pytestmark = [pytest.mark.real, pytest.mark.combination]
-NOBODY_LISTENS = "waited in vain for an SSH login as azureuser: .* port 22 on 10.0.0.4; last sign of life: "
+NOBODY_GETS_IN = "waited in vain for an SSH login as azureuser: .*; last sign of life: "
 RELEASES = ("debian-12", "debian-13")
 
 
@@ -51,8 +51,8 @@ def test_foreign_files_of_every_format_boot(
     ("paths", "reason", "limit"),
     [
         (("/usr/bin/python3",), "waited in vain for the guest to report ready; last sign of life: ", 240),
-        (("/usr/lib/systemd/system/systemd-networkd.service",), NOBODY_LISTENS, None),
-        (("/usr/sbin/sshd",), NOBODY_LISTENS, None),
+        (("/usr/lib/systemd/system/systemd-networkd.service",), NOBODY_GETS_IN, None),
+        (("/usr/sbin/sshd",), NOBODY_GETS_IN, None),
         (("/usr/lib/systemd/systemd",), "there is no init but a bare shell", None),
     ],
 )
