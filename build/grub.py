@@ -117,11 +117,7 @@ class InstallBiosModules:
 
     def run(self, work: Workspace) -> None:
         """Must run before the root file system is made, which takes the modules along."""
-        target = f"{self.grub.folder}/i386-pc"
-        for source in work.glob(f"{self.grub.bios_modules}/*"):
-            name = Path(source).name
-            if name.endswith((".mod", ".lst", ".o")) and name != UNSUITABLE:
-                work.write(f"{target}/{name}", work.path(source).read_bytes())
+        target = _copy_modules(work, self.grub.bios_modules, self.grub.folder)
         prefix = f"{self.layout.core_prefix}{self.grub.folder}"
         early = f"search.fs_uuid {self.layout.root_uuid} root\nset prefix=($root){self.grub.folder}\n"
         work.write("/run/kiln-core/early.cfg", early)
@@ -141,6 +137,32 @@ class InstallBiosModules:
         work.write(f"{target}/core.img", work.file("core.img").read_bytes())
         work.write(f"{target}/boot.img", work.file("boot.img").read_bytes())
         work.remove("/run/kiln-core")
+
+
+@dataclass(frozen=True)
+class InstallUefiModules:
+    """Put GRUB's UEFI modules beside its menu, as grub-install does: a menu may ask for one that the signed GRUB does
+    not hold, as Debian 13's does for bli, and an error at each boot is the answer where it is not there."""
+
+    grub: Grub
+
+    def describe(self) -> str:
+        """What a plan shows."""
+        return "Put GRUB's UEFI modules beside its menu"
+
+    def run(self, work: Workspace) -> None:
+        """Must run before the root file system is made, which takes the modules along."""
+        _copy_modules(work, self.grub.uefi_modules, self.grub.folder)
+
+
+def _copy_modules(work: Workspace, source: str, folder: str) -> str:
+    """Copy a platform's modules to where GRUB looks for them, and return that folder."""
+    target = f"{folder}/{Path(source).name}"
+    for path in work.glob(f"{source}/*"):
+        name = Path(path).name
+        if name.endswith((".mod", ".lst", ".o")) and name != UNSUITABLE:
+            work.write(f"{target}/{name}", work.path(path).read_bytes())
+    return target
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from build.bls import WriteMenu
 from build.configure import AddAdministrator, EnableServices, NameMachine, Seal, SetAgentOptions, WriteFiles
 from build.families import State, family, whole
 from build.filesystems import ClearMountPoint, FillEsp, FillRoot, PartitionDisk, StageEsp, WriteFstab
-from build.grub import ConfigureGrub, InstallBiosModules, WriteBiosLoader, keeps_loaders_on_esp
+from build.grub import ConfigureGrub, InstallBiosModules, InstallUefiModules, WriteBiosLoader, keeps_loaders_on_esp
 from build.initramfs import MakeInitramfs
 from build.layout import Layout, Whole, lay_out
 from build.offered import Proof
@@ -136,6 +136,7 @@ def plan(
         WriteFstab(layout),
         _menu(recipe, recipe.grub, choices, layout),
         *((InstallBiosModules(recipe.grub, layout),) if layout.boots_bios else ()),
+        *((InstallUefiModules(recipe.grub),) if layout.esp and recipe.grub.uefi_modules else ()),
         Seal(),
         *((NameMachine(choices.hostname),) if choices.hostname else ()),
         *((StageEsp(layout, recipe.grub),) if layout.esp else ()),

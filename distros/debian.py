@@ -273,6 +273,7 @@ TRIXIE = Recipe(
         mkconfig="/usr/sbin/grub-mkconfig",
         mkconfig_library="/usr/share/grub/grub-mkconfig_lib",
         loaders=loaders("x64", "x86_64-efi"),
+        uefi_modules="/usr/lib/grub/x86_64-efi",
         # The prefix that is built into the signed GRUB, wherever it was started from.
         stubs=("EFI/debian/grub.cfg",),
     ),
@@ -344,7 +345,7 @@ def on_arm(recipe: Recipe) -> Recipe:
         files=tuple(file for file in recipe.files if file != ENABLE_CLOUD),
         cmdline=CMDLINE_ARM,
         grub_defaults=GRUB_DEFAULTS_ARM,
-        grub=replace(recipe.grub, loaders=loaders("aa64", "arm64-efi")),
+        grub=replace(recipe.grub, loaders=loaders("aa64", "arm64-efi"), uefi_modules="/usr/lib/grub/arm64-efi"),
     )
 
 

@@ -102,6 +102,9 @@ class Grub:
     """What lies on the ESP: a file of the image, and its path there."""
     stubs: tuple[str, ...]
     """Paths on the ESP where a signed GRUB looks for its configuration, which leads to the one on the root."""
+    uefi_modules: str = ""
+    """The UEFI modules that a menu may ask for beyond those within the signed GRUB, which are taken where Secure Boot
+    is off; their folder is called by GRUB's word for the platform. "" where a distribution has none beside its menu."""
     menu: str = "mkconfig"
     """Who writes grub.cfg: "mkconfig" (the image's own grub-mkconfig), or "bls" (Boot Loader Specification entries,
     which a grub.cfg of ours has GRUB read)."""

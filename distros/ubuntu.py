@@ -234,6 +234,7 @@ NOBLE = Recipe(
         mkconfig="/usr/sbin/grub-mkconfig",
         mkconfig_library="/usr/share/grub/grub-mkconfig_lib",
         loaders=loaders("x64", "x86_64-efi"),
+        uefi_modules="/usr/lib/grub/x86_64-efi",
         # The prefix that is built into the signed GRUB, wherever it was started from.
         stubs=("EFI/ubuntu/grub.cfg",),
     ),
@@ -304,7 +305,7 @@ def on_arm(recipe: Recipe) -> Recipe:
         files=(*(file for file in recipe.files if file.path not in replaced), *own),
         cmdline=CMDLINE_ARM,
         grub_defaults=GRUB_DEFAULTS_ARM,
-        grub=replace(recipe.grub, loaders=loaders("aa64", "arm64-efi")),
+        grub=replace(recipe.grub, loaders=loaders("aa64", "arm64-efi"), uefi_modules="/usr/lib/grub/arm64-efi"),
     )
 
 
