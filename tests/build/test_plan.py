@@ -28,6 +28,7 @@ COMMON = [
     "Write /boot/grub/grub.cfg with the image's own grub-mkconfig",
 ]
 BIOS = ["Make GRUB's core image for BIOS"]
+UEFI = ["Put GRUB's UEFI modules beside its menu"]
 SEAL = ["Take out what one machine alone may have: ids, keys, leases, logs; lock root"]
 STAGED = ["Put the signed loaders together for the EFI system partition"]
 ESP = ["Make the EFI system partition with the signed shim and GRUB"]
@@ -41,7 +42,7 @@ ESP = ["Make the EFI system partition with the signed shim and GRUB"]
             "generalized",
             "cloud-init",
             [
-                *(*COMMON, *BIOS, *SEAL, *STAGED),
+                *(*COMMON, *BIOS, *UEFI, *SEAL, *STAGED),
                 "Make a disk of 30720 MiB: GPT with bios, esp, root",
                 "Make the root file system (ext4) of 30591 MiB from the tree",
                 *(*ESP, "Write the BIOS boot loader at sector 2048"),
@@ -63,7 +64,7 @@ ESP = ["Make the EFI system partition with the signed shim and GRUB"]
             "specialized",
             "none",
             [
-                *("Add the administrator operator with an SSH key", *COMMON, *SEAL, "Name the machine web-1"),
+                *("Add the administrator operator with an SSH key", *COMMON, *UEFI, *SEAL, "Name the machine web-1"),
                 *STAGED,
                 "Make a disk of 30720 MiB: GPT with esp, root",
                 "Make the root file system (ext4) of 30594 MiB from the tree",
