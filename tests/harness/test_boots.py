@@ -107,6 +107,7 @@ def test_a_guest_reboots_and_reaches_nothing_beyond_its_host(
     )
     assert content_digest(folder / "disk.vhd", (folder / "disk.vhd").stat().st_size) == before
     console = (folder / "runs" / "gen2-reboot" / "console.log").read_text(errors="replace")
+    assert "error: " not in console.partition("Linux version")[0]
     probes = dict(re.findall(r"\bprobe (\S+) (closed|reached|unknown|resolved)\b", console.partition("probe end")[0]))
     assert probes.pop("169.254.169.254:80") == "reached"  # ours: its vmId is what run.user-data compares
     assert probes == {
