@@ -29,6 +29,9 @@ DISC = "provisioning.iso"
 FIRST_BOOT = Stint()
 NOCLOUD_ARGUMENTS = "ds=nocloud ci.ds=NoCloud"
 """What undoes an image's pin to Azure: cloud-init 22.4 needs the second, too."""
+OWN_NAMES = "net.ifnames=0"
+"""What leaves a network card the kernel's name, as one on VMBus has it on Azure. By its place on a PCI bus udev would
+name one that is plugged in anew, while cloud-init has it up under its first name already."""
 LARGEST_FILE = 1 << 30
 """Bytes of a kernel or initramfs that are read: all of any that there is."""
 
@@ -72,6 +75,7 @@ def hardware_of(
         disk=lasting.disk,
         link=made.arguments,
         descriptors=made.descriptors,
+        pluggable=stint.changes_cards,
         dvd=_medium(order, vm, scratch, injection) if stint.fresh else None,
         dvd_fails=mischief.disc_fails(injection),
         processor=cpu,
@@ -79,7 +83,7 @@ def hardware_of(
         variables=own_variables(ovmf, lasting.variables) if ovmf else None,
         controller=order.machine.controller,
         tpm=tpm,
-        kernel=_direct_kernel(order, scratch) if order.seed == "nocloud" else None,
+        kernel=_direct_kernel(order, scratch, words) if (words := _arguments(order, stint)) else None,
         on_azure=order.seed == "azure",
         memory_mib=order.memory_mib,
         clock=datetime.now(UTC) + timedelta(seconds=off) if off else None,
@@ -119,7 +123,14 @@ def _medium(order: Order, vm: VirtualMachine, scratch: Path, injection: Injectio
     return path
 
 
-def _direct_kernel(order: Order, scratch: Path) -> DirectKernel:
+def _arguments(order: Order, stint: Stint) -> str:
+    """What the kernel must be told besides, "" where nothing."""
+    if order.seed == "nocloud":
+        return NOCLOUD_ARGUMENTS
+    return OWN_NAMES if stint.changes_cards else ""
+
+
+def _direct_kernel(order: Order, scratch: Path, words: str) -> DirectKernel:
     """The image's own kernel, initramfs and arguments, started past its boot loader: the one way to add arguments."""
     with tempfile.TemporaryDirectory(prefix="read-", dir=scratch) as reading:
         known = gather(order.image, Path(reading), {}).known
@@ -127,9 +138,9 @@ def _direct_kernel(order: Order, scratch: Path) -> DirectKernel:
         if entry is None or tree is None or not entry.initrds:
             raise CallerError(
                 f"{order.image} has no boot entry that could be read",
-                "NoCloud needs one: its kernel is started with it",
+                "this run needs one: its kernel is started with it",
             )
         kernel, initrd = scratch / "kernel", scratch / "initrd"
         kernel.write_bytes(tree.read_bytes(entry.linux, LARGEST_FILE))
         initrd.write_bytes(b"".join(tree.read_bytes(one, LARGEST_FILE) for one in entry.initrds))
-    return DirectKernel(kernel, initrd, " ".join((*entry.args, NOCLOUD_ARGUMENTS)))
+    return DirectKernel(kernel, initrd, " ".join((*entry.args, words)))

@@ -12,14 +12,19 @@ from uuid import UUID
 
 from harness.azure.host import AzureHost
 from harness.deadline import Gone
+from harness.hardware import CARD, network_card
 from harness.injection import Do, Moment
 from harness.qemu import Machine
 from harness.wire import NETDEV
 
 SPARE_PORT = "spare"
 """The PCI Express port for a card that comes later; a BIOS machine's bus takes one as it is."""
+HANDED_OVER: Mapping[str, Do] = {"Running": Do.HAND_OVER, "Savable": Do.EXCHANGE_CARD}
+"""How a machine gets its owner, by how it waits in its pool."""
 PACE = 0.1
 """Seconds between two looks at the journal."""
+LETS_GO_IN = 120.0
+"""Seconds that a guest has to let a card go: its kernel is asked, and must agree."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def _loop(scene: Scene, moments: tuple[Moment, ...], stopping: threading.Event) 
             if not is_due(moment, scene.host):
                 continue
             pending.remove(moment)
-            if moment.do is not Do.HAND_OVER:  # which is no fault
+            if moment.do not in HANDED_OVER.values():  # which is no fault
                 scene.host.journal.add("fault", "machine", does=moment.do.value)
             try:
                 DEEDS[moment.do](scene, moment, stopping)
@@ -87,6 +92,24 @@ def _hand_over(scene: Scene, moment: Moment, stopping: threading.Event) -> None:
     scene.hand_over()
     stopping.wait(moment.seconds)
     scene.machine.command("set_link", name=NETDEV, up=True)
+
+
+def _exchange_card(scene: Scene, moment: Moment, stopping: threading.Event) -> None:
+    """As Azure does for a machine that waits Savable: its own card is pulled, and its owner's is plugged in."""
+    scene.machine.command("device_del", id=CARD)
+    if not _lets_go(scene.host, stopping):
+        raise Gone(f"the guest did not let its network card go within {LETS_GO_IN:.0f} s")
+    scene.hand_over()
+    stopping.wait(moment.seconds)
+    scene.machine.command("device_add", **network_card(scene.machine.hardware, scene.host.vm.mac))
+
+
+def _lets_go(host: AzureHost, stopping: threading.Event) -> bool:
+    asked = host.journal.now
+    while not any(one.details.get("device") == CARD for one in host.journal.find("qmp", "DEVICE_DELETED")):
+        if host.journal.now > asked + LETS_GO_IN or stopping.wait(PACE):
+            return False
+    return True
 
 
 def _insert_disc(scene: Scene, moment: Moment, stopping: threading.Event) -> None:
@@ -121,6 +144,7 @@ DEEDS: Mapping[Do, Callable[[Scene, Moment, threading.Event], None]] = {
     Do.NEW_CARD: _new_card,
     Do.MOVE: _move,
     Do.HAND_OVER: _hand_over,
+    Do.EXCHANGE_CARD: _exchange_card,
 }
 
 

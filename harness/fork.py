@@ -36,10 +36,18 @@ def unlike(machine: MachineProfile, seed: str, stint: Stint, injection: Injectio
         return "the TPM's state is kept apart from the machine's"
     if not stint.fresh or stint.vm != "first" or stint.disk != "first":
         return "it is another machine, or another disk"
-    if stint.grown or stint.clock or stint.data_disks or stint.resource_disk or injection.clock or injection.decoy:
-        return "its hardware differs"
-    if injection.disc == "unreadable" or any(one.do is Do.NEW_CARD for one in injection.moments):
+    if _has_other_hardware(stint, injection):
         return "its hardware differs"
     if injection.since_power_on:
         return "a fault is counted from when it was switched on"
     return ""
+
+
+def _has_other_hardware(stint: Stint, injection: Injection) -> bool:
+    return any(
+        (
+            *(stint.grown, stint.clock, stint.data_disks, stint.resource_disk, stint.changes_cards),
+            *(injection.clock, injection.decoy, injection.disc == "unreadable"),
+            *(one.do is Do.NEW_CARD for one in injection.moments),
+        )
+    )

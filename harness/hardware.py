@@ -42,6 +42,8 @@ SECURE = (
 """What keeps the UEFI variables from being written by the guest: OVMF asks for it where it has Secure Boot."""
 
 
+CARD, CARD_PORT = "card", "card-port"
+"""QEMU's names of the network card, and of the PCI Express port of one that can be pulled."""
 DISKS = {"SCSI": "scsi-hd,bus=scsi.0,scsi-id=0,lun=0", "NVMe": "nvme-ns,bus=nvme,nsid=1"}
 """The OS disk by its controller. The optical drive is on SCSI on every Gen2 machine."""
 
@@ -62,7 +64,8 @@ class Hardware:
     `variables` is the run's qcow2 copy of the UEFI variables and `ovmf` their firmware: both for Gen2, none for Gen1.
     `tpm` is the socket of its TPM, if it has one (`harness.tpm`).
     `on_azure` decides the chassis asset tag: without it (a NoCloud run) the guest must not take this for Azure.
-    `link` and `descriptors` come from harness.wire; a machine without link has no network card.
+    `link` and `descriptors` come from harness.wire; a machine without link has no network card, and a `pluggable` one
+    can be pulled while the machine runs.
     `dvd_fails` makes every read of the disc an error.
     `clock` is what its real-time clock shows when it is switched on, in UTC (None: the time that it is).
     `resource_disk` is a raw file, the temporary disk beside the first; `data_disks` are further qcow2 files, on a
@@ -74,6 +77,7 @@ class Hardware:
     disk: Path
     link: tuple[str, ...] = ()
     descriptors: tuple[int, ...] = ()
+    pluggable: bool = False
     dvd: Path | None = None
     dvd_fails: bool = False
     processor: Processor = X86_64
@@ -207,7 +211,19 @@ def blockdev(name: str, driver: str, path: Path, *, read_only: bool = False, fai
 def _network(hardware: Hardware) -> list[str]:
     if not hardware.link:
         return []
-    return [*hardware.link, "-device", f"virtio-net-pci,netdev={NETDEV},mac={hardware.vm.mac},romfile="]
+    port = ["-device", f"pcie-root-port,id={CARD_PORT},chassis=8"] if _has_port(hardware) else []
+    return [*hardware.link, *port, "-device", _options(network_card(hardware, hardware.vm.mac))]
+
+
+def network_card(hardware: Hardware, mac: str) -> Mapping[str, str]:
+    """The network card on the machine's link, with this MAC, as QEMU's device options."""
+    card = {"driver": "virtio-net-pci", "id": CARD, "netdev": NETDEV, "mac": mac, "romfile": ""}
+    return {**card, "bus": CARD_PORT} if _has_port(hardware) else card
+
+
+def _has_port(hardware: Hardware) -> bool:
+    """A BIOS machine's bus lets any card go as it is; on a UEFI machine's board a port does."""
+    return hardware.pluggable and hardware.vm.generation == 2
 
 
 def _direct_kernel(kernel: DirectKernel | None) -> list[str]:

@@ -23,6 +23,7 @@ class Do(StrEnum):
     NEW_CONTAINER = "the VM's container gets another id"
     NEW_CARD = "a second network card is plugged in"
     HAND_OVER = "the machine of a pool is handed over to its owner, with its link taken away and given back"
+    EXCHANGE_CARD = "the machine of a pool is handed over to its owner, with its network card pulled and another put in"
     MOVE = "the address server gives out another address from now on"
 
 

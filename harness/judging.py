@@ -9,8 +9,7 @@ from harness.checks import all_checks
 from harness.checks.check import judge
 from harness.evidence import GuestFacts
 from harness.inspect import FACTS
-from harness.order import Order
-from harness.performance import Performance
+from harness.performance import NOT_EXERCISED, Performance
 from harness.report import Status, Verdict
 from harness.shared import shared
 
@@ -54,11 +53,11 @@ def has_failed(found: Iterable[Verdict]) -> bool:
     return any(one.status is Status.FAILED and one.severity == "required" for one in found)
 
 
-def notes(order: Order, played: Performance) -> tuple[str, ...]:
+def notes(played: Performance) -> tuple[str, ...]:
     """What bounds the proof, and what was seen that is neither good nor bad."""
     told = ["QEMU has no VMBus: hv_storvsc and hv_netvsc did not drive this machine; `inspect` looks for them."]
-    if order.seed == "nocloud":
-        told.append("The kernel was started by QEMU with NoCloud arguments: the boot loader was not exercised.")
+    if played.machine.get("boot_loader") == NOT_EXERCISED:
+        told.append("The kernel was started by QEMU with an argument of ours: the boot loader was not exercised.")
     told += shared(played.chapters)
     guest: GuestFacts | None = played.chapters[-1].boot.facts
     if guest:

@@ -22,6 +22,8 @@ from harness.vm import DataDisk, OSProfile, VirtualMachine
 
 POOLED = "kiln-pooled"
 """The name of a machine that nobody has asked for yet."""
+POOL_MAC, POOL_ADDRESS = "60:45:bd:00:00:06", "10.0.0.6"
+"""The network card that a machine waits with where it gets its owner's later, and that card's address."""
 NAMESPACE = uuid.UUID("5f0a1d0e-6c1b-5f0e-9a53-6b696c6e0002")
 
 
@@ -100,12 +102,15 @@ def with_disks(vm: VirtualMachine, stint: Stint) -> VirtualMachine:
 def waiting(vm: VirtualMachine, pool: str) -> VirtualMachine:
     """The VM as it waits in a pool, with a name of the pool's and nobody's data; the VM itself where it waits in none.
 
+    One that waits "Savable" has a network card of the pool's, too.
+
     Raises CallerError for a specialized VM, which no pool has.
     """
     if pool == "None":
         return vm
     nobody = replace(os_profile_of(vm), computer_name=POOLED, custom_data=b"", user_data=b"")
-    return replace(vm, name=POOLED, os_profile=nobody, pool=pool)
+    pooled = replace(vm, name=POOLED, os_profile=nobody, pool=pool)
+    return replace(pooled, mac=POOL_MAC, address=POOL_ADDRESS) if pool == "Savable" else pooled
 
 
 def profile_of(order: Order) -> Profile:

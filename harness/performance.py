@@ -27,6 +27,7 @@ from harness.stint import Stint
 SCREENSHOT = "screenshot.png"
 TAIL = 60
 NO_FAULTS = FaultPlan()
+NOT_EXERCISED = "not exercised: QEMU started the kernel"
 ATTACHED = "attached"
 """The kind of a machine that Azure makes around a disk that was there: neither generalized nor specialized."""
 
@@ -161,7 +162,7 @@ def _boots(
 def machine_facts(stage: Stage, order: Order) -> dict[str, str]:
     """What booted, and so what was proven."""
     by_uefi = stage.vm.generation == 2
-    loader = "not exercised: QEMU started the kernel" if order.seed == "nocloud" else "exercised"
+    loader = NOT_EXERCISED if stage.machine.hardware.kernel else "exercised"
     return {
         "machine": order.machine.name,
         "generation": str(stage.vm.generation),

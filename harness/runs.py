@@ -141,7 +141,7 @@ def _refusal(
         return f"{scenario.name} without Azure has no host that could misbehave"
     if not scenario.when and request.seed in (None, *scenario.seeds):
         return ""  # applies to every image: no need to look into it
-    if machine.secure_boot and (request.seed or scenario.seeds[0]) == "nocloud":
-        return "NoCloud has QEMU start the kernel itself, which Secure Boot refuses"
+    if machine.secure_boot and scenario.starts_kernel(request.seed or scenario.seeds[0]):
+        return f"{scenario.name} has QEMU start the kernel itself, which Secure Boot refuses"
     order = machine_order(subject, machine, "azure", request)
     return refusal(scenario, profile_of(Order.of(order)), request.seed)

@@ -29,6 +29,10 @@ class Scenario:
     seeds: tuple[str, ...] = ("azure",)
     faults: tuple[str, ...] = ()
 
+    def starts_kernel(self, seed: str) -> bool:
+        """Whether QEMU starts the kernel itself with this seed, past the boot loader (`harness.assembly`)."""
+        return seed == "nocloud" or any(stint.changes_cards for stint in self.stints)
+
     @property
     def text(self) -> str:
         """The scenario for a person to read: three short lines."""
@@ -164,6 +168,13 @@ SCENARIOS = (
         "the machine waits in a pool of machines made ahead, and is handed over to its owner once it is ready",
         "it reports ready, waits, takes its owner's name, administrator and data, and reports ready once more",
         (Stint(pool="Running"),),
+        GENERALIZED & CLOUD_INIT,
+    ),
+    Scenario(
+        "pps-savable",
+        "the same with a machine that waits saved: its network card is pulled, and its owner's is plugged in",
+        "it reports ready, notices its owner's card, takes name, administrator and data, and reports ready once more",
+        (Stint(pool="Savable"),),
         GENERALIZED & CLOUD_INIT,
     ),
     Scenario(

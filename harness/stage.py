@@ -19,11 +19,11 @@ from harness.azure.ovf import ovf_environment
 from harness.azure.server import serve
 from harness.azure.services import services
 from harness.console import Console
-from harness.director import Scene, directed
+from harness.director import HANDED_OVER, Scene, directed
 from harness.fork import Fork
 from harness.guest import Guest, Key
 from harness.hardware import Hardware
-from harness.injection import NOTHING, READY, Do, Injection, Moment
+from harness.injection import NOTHING, READY, Injection, Moment
 from harness.lasting import Lasting, lasting_in
 from harness.order import Order, make_vm, waiting, with_disks
 from harness.processor import processor
@@ -37,7 +37,7 @@ from harness.vm import VirtualMachine
 from harness.wire import Link, link
 
 JOURNAL = "journal.jsonl"
-HANDED_OVER = Moment(Do.HAND_OVER, READY, after=5, seconds=3)
+REUSED_AFTER, UNLINKED_FOR = 5.0, 3.0
 """When a machine of a pool gets its owner: seconds after its first report, and for how long it has no link then."""
 
 
@@ -107,13 +107,23 @@ def staged(
         scene = Scene(
             host,
             machine,
-            lambda: network.move(mischief.MOVED_TO),
+            lambda: network.lease(vm.mac, mischief.MOVED_TO),
             scratch / DISC,
-            lambda: host.hand_over(vm, ovf_environment(vm).encode()),
+            partial(_hand_over, vm, host, network),
         )
-        moments = injection.moments if at_first is vm else (*injection.moments, HANDED_OVER)
-        stack.enter_context(directed(scene, moments))
+        stack.enter_context(directed(scene, (*injection.moments, *_reused(stint.pool))))
         yield Stage(vm, host, machine, console, guest, accelerator, made, folder, injection)
+
+
+def _reused(pool: str) -> tuple[Moment, ...]:
+    """When a machine of this pool is handed over to its owner, and how; never where it is of none."""
+    return (Moment(HANDED_OVER[pool], READY, REUSED_AFTER, UNLINKED_FOR),) if pool in HANDED_OVER else ()
+
+
+def _hand_over(vm: VirtualMachine, host: AzureHost, network: Network) -> None:
+    """Make a machine that waited in a pool its owner's `vm`."""
+    network.lease(vm.mac, vm.address)
+    host.hand_over(vm, ovf_environment(vm).encode())
 
 
 @contextmanager

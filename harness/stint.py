@@ -49,7 +49,7 @@ class Stint:
     stint `fresh` is a first boot, of a machine that Azure has just made from the image: the disc is in its drive. One
     `attached` was made around a disk that was there: Azure gives it neither name nor administrator, and does not wait
     for its report. One of a `pool` was made before anybody wanted it: it reports ready, waits as the pool's name says
-    ("Running"), and is handed over to its owner.
+    ("Running" or "Savable"), and is handed over to its owner.
     """
 
     label: str = ""
@@ -65,6 +65,11 @@ class Stint:
     fresh: bool = True
     attached: bool = False
     pool: str = "None"
+
+    @property
+    def changes_cards(self) -> bool:
+        """Whether its network card is pulled while it runs, and another plugged in."""
+        return self.pool == "Savable"
 
     @property
     def is_twin(self) -> bool:

@@ -101,21 +101,21 @@ def arguments(vm: VirtualMachine, folder: Path, settings: Settings = AZURE) -> t
     )
 
 
-def write_host(vm: VirtualMachine, address: str, folder: Path, settings: Settings = AZURE) -> None:
-    """Say which address the VM gets."""
-    (folder / HOSTS).write_text(f"{vm.mac},{address},{settings.term}\n")
+def write_host(mac: str, address: str, folder: Path, settings: Settings = AZURE) -> None:
+    """Say which network card gets an address, and which."""
+    (folder / HOSTS).write_text(f"{mac},{address},{settings.term}\n")
 
 
 @contextmanager
 def dnsmasq(
     vm: VirtualMachine, folder: Path, journal: Journal, settings: Settings = AZURE
-) -> Iterator[Callable[[str], None]]:
+) -> Iterator[Callable[[str, str], None]]:
     """dnsmasq in the current network namespace until the block is left; names asked for go to the journal.
 
-    Yields a function that gives the VM another address: it learns of that when its lease is to be renewed.
+    Yields a function that says anew which card (MAC) gets which address: a guest learns of that when it asks.
     Raises MachineError where it is missing or does not start.
     """
-    write_host(vm, vm.address, folder, settings)
+    write_host(vm.mac, vm.address, folder, settings)
     command = (find("dnsmasq"), *arguments(vm, folder, settings))
     process = subprocess.Popen(
         command,
@@ -131,14 +131,14 @@ def dnsmasq(
     try:
         if not started.wait(STARTING) or process.poll() is not None:
             raise MachineError(f"dnsmasq does not start: {_last_words(process, follower, path)}", f"its log is {path}")
-        yield lambda address: _move(process, vm, address, folder, settings)
+        yield lambda mac, address: _lease(process, mac, address, folder, settings)
     finally:
         _end(process)
         follower.join()
 
 
-def _move(process: "subprocess.Popen[str]", vm: VirtualMachine, address: str, folder: Path, settings: Settings) -> None:
-    write_host(vm, address, folder, settings)
+def _lease(process: "subprocess.Popen[str]", mac: str, address: str, folder: Path, settings: Settings) -> None:
+    write_host(mac, address, folder, settings)
     process.send_signal(signal.SIGHUP)  # it then reads the file of hosts anew
 
 

@@ -22,10 +22,10 @@ def addresses(vm: VirtualMachine) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Network:
-    """The network while it is there. `move` gives the guest another address at its next renewal, and `appear` adds an
-    address that the host has kept silent about."""
+    """The network while it is there. `lease` says which network card (MAC) gets which address from now on, no other
+    gets any, and `appear` adds an address that the host has kept silent about."""
 
-    move: Callable[[str], None]
+    lease: Callable[[str, str], None]
     appear: Callable[[str], None]
 
 
@@ -54,7 +54,7 @@ def azure_network(
         for address in addresses(host.vm):
             if address.partition("/")[0] not in silent:
                 appear(address)
-        move = stack.enter_context(dnsmasq(host.vm, folder, host.journal, settings))
+        lease = stack.enter_context(dnsmasq(host.vm, folder, host.journal, settings))
         answer = stack.enter_context(asking_dnsmasq(host.vm))
         stack.enter_context(serve_dhcp(interface, host, wrap(answer)))
-        yield Network(move, appear)
+        yield Network(lease, appear)

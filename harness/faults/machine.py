@@ -44,5 +44,7 @@ ELSEWHERE = (
     Elsewhere("disk-full", "the disk is full at first boot", f"{IMAGES}: a host cannot fill a guest's file system"),
     Elsewhere("low-memory", "little memory, a slow disk", "`--memory`; emulation is slow enough"),
     Elsewhere("pps-running", "a machine of a pool, resumed by its link", "it is a scenario: `--scenario pps`"),
-    Elsewhere("pps-savable", "a machine of a pool, resumed by a new card", "its card would have to be pulled"),
+    Elsewhere(
+        "pps-savable", "a machine of a pool, resumed by a new card", "it is a scenario: `--scenario pps-savable`"
+    ),
 )

@@ -1,6 +1,6 @@
 """The director: moments counted from the journal, and what is done when they come."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
@@ -9,13 +9,17 @@ from harness import director
 from harness.azure.host import AzureHost
 from harness.deadline import Deadline, Gone
 from harness.director import Scene, directed, is_due
+from harness.hardware import CARD, network_card
 from harness.injection import READY, Do, Moment
 from harness.qemu import Machine
 from tests.harness.guests import VM
+from tests.harness.test_hardware import GEN2
 
 
 class Pretender:
     """A machine that remembers what it was told."""
+
+    hardware = GEN2
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Mapping[str, Any]]] = []
@@ -93,6 +97,34 @@ def test_hands_a_machine_over_while_it_has_no_link() -> None:
     assert order == ["set_link", "handed over"]
     assert [told["up"] for _, told in machine.told] == [False, True]
     assert not host.journal.find("fault")
+
+
+def exchange(letting_go: Callable[[AzureHost], None]) -> tuple[AzureHost, list[tuple[str, Mapping[str, Any]]]]:
+    """What a machine that waits saved is told, and "handed over" among it; `letting_go` is what the guest does."""
+    host, machine = AzureHost(VM), Pretender()
+    host.take_health("Ready")
+    letting_go(host)
+    scene = Scene(host, cast(Machine, machine), lambda: None, None, lambda: machine.told.append(("handed over", {})))
+    with directed(scene, (Moment(Do.EXCHANGE_CARD, READY),)):
+        Deadline.after(5).until(
+            "its end", lambda: machine.told[2:] or host.journal.find("fault", "crash") or None, every=0.001
+        )
+    return host, machine.told
+
+
+def test_gives_a_machine_its_owners_card_once_its_own_is_gone() -> None:
+    host, told = exchange(lambda host: host.journal.add("qmp", "DEVICE_DELETED", device=CARD, path="/"))
+    assert [name for name, _ in told] == ["device_del", "handed over", "device_add"]
+    assert told[2][1] == network_card(GEN2, VM.mac)
+    assert not host.journal.find("fault")
+
+
+def test_hands_nothing_over_where_the_guest_keeps_its_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(director, "LETS_GO_IN", 0.0)
+    host, told = exchange(lambda host: None)
+    assert [name for name, _ in told] == ["device_del"]
+    crash = host.journal.first("fault", "crash")
+    assert crash is not None and "did not let its network card go" in crash.details["reason"]
 
 
 def test_says_what_could_not_be_done() -> None:

@@ -110,11 +110,19 @@ def test_has_an_empty_drive_without_a_medium() -> None:
 
 
 def test_has_a_network_card_only_on_a_link() -> None:
-    card = f"virtio-net-pci,netdev=wire,mac={GEN1.vm.mac},romfile="
+    card = f"driver=virtio-net-pci,id=card,netdev=wire,mac={GEN1.vm.mac},romfile="
     assert card in words(GEN1, "-device")
     unlinked = arguments(replace(GEN1, link=()))
     assert not any("netdev" in word or "virtio-net" in word for word in unlinked)
     assert "-nodefaults" in unlinked
+
+
+@pytest.mark.parametrize(("hardware", "port"), [(GEN1, ""), (GEN2, ",bus=card-port")])
+def test_has_a_card_that_can_be_pulled(hardware: Hardware, port: str) -> None:
+    devices = words(replace(hardware, pluggable=True), "-device")
+    card = f"driver=virtio-net-pci,id=card,netdev=wire,mac={hardware.vm.mac},romfile={port}"
+    assert card in devices
+    assert ("pcie-root-port,id=card-port,chassis=8" in devices[: devices.index(card)]) == bool(port)
 
 
 def test_starts_a_kernel_past_the_boot_loader() -> None:

@@ -75,6 +75,14 @@ def test_a_machine_of_a_pool_is_nobodys_until_it_is_handed_over() -> None:
     assert (pooled.pool, pooled.uuid, pooled.container_id) == ("Running", vm.uuid, vm.container_id)
     assert pooled.os_profile is not None and pooled.os_profile.computer_name != order().name
     assert pooled.os_profile.custom_data == b""
+    assert (pooled.mac, pooled.address) == (vm.mac, vm.address)
+
+
+def test_a_machine_that_waits_saved_has_the_pools_card() -> None:
+    vm = make_vm(order(), CLOUD_INIT, make_key())
+    pooled = waiting(vm, "Savable")
+    assert pooled.mac != vm.mac and pooled.address != vm.address
+    assert pooled.network == vm.network
 
 
 def test_azure_knows_a_machines_disks() -> None:
@@ -102,7 +110,7 @@ def test_tells_what_booted_as_reports_have_it() -> None:
     given = order(machine=TRUSTED)
     stage = SimpleNamespace(
         vm=make_vm(given, CLOUD_INIT, make_key()),
-        machine=SimpleNamespace(hardware=SimpleNamespace(processor=X86_64)),
+        machine=SimpleNamespace(hardware=SimpleNamespace(processor=X86_64, kernel=None)),
         accelerator=TCG,
         link=SimpleNamespace(kind="tap"),
     )

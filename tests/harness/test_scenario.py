@@ -42,6 +42,14 @@ def test_says_why_one_does_not_apply(name: str, profile: Profile, seed: str | No
     assert bool(found) == bool(reason)
 
 
+@pytest.mark.parametrize(
+    ("name", "seed", "starts"),
+    [("reboot", "azure", False), ("reboot", "nocloud", True), ("pps-savable", "azure", True)],
+)
+def test_knows_where_no_boot_loader_is_needed(name: str, seed: str, starts: bool) -> None:
+    assert find_scenario(name).starts_kernel(seed) is starts
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
 def test_each_begins_with_a_machine_that_is_new(scenario: Scenario) -> None:
     first, *others = scenario.stints

@@ -29,9 +29,9 @@ def main(request: Mapping[str, Any]) -> int:
     for address in (f"{VM.router}/{VM.prefix}", f"{WIRESERVER}/32"):
         run("ip", "address", "add", address, "dev", "host0")
     told: dict[str, Any] = {}
-    with dnsmasq(VM, folder, host.journal, Settings(lease=120)) as move, asking_dnsmasq(VM) as answer:
+    with dnsmasq(VM, folder, host.journal, Settings(lease=120)) as lease, asking_dnsmasq(VM) as answer:
         told["first"] = [_say(answer, DISCOVER), _say(answer, REQUEST, VM.address)]
-        move(MOVED)
+        lease(VM.mac, MOVED)
         log = folder / "dnsmasq.log"
         Deadline.after(5).until("the hosts", lambda: log.read_text().count("hosts\n") >= 2 or None, every=0.05)
         told["renewal"] = _say(answer, REQUEST, have=VM.address)
