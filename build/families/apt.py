@@ -51,10 +51,12 @@ done
 
 SETTLE = """\
 set -eu
-"$1"/lib*/ld-linux-*.so.? --library-path "$(echo "$1"/usr/lib/*-linux-gnu):$(echo "$1"/usr/lib/*-linux-gnu/systemd)" \
+own=$(echo "$1"/usr/lib/*-linux-gnu)
+"$own"/ld-linux-*.so.? --library-path "$own:$own/systemd:$1/usr/lib/systemd" \
     "$1/usr/bin/systemd-tmpfiles" --root="$1" --create --exclude-prefix=/dev --exclude-prefix=/run
 """
-"""Creates what package scripts have systemd-tmpfiles create, from outside the tree.
+"""Creates what package scripts have systemd-tmpfiles create, from outside the tree: with the tree's own loader and
+libraries (systemd's lie in a folder of their own, Ubuntu 22.04's in another one).
 
 Inside it that needs /proc, which a root without CAP_SYS_ADMIN cannot mount there: packages' scripts then go without,
 silently. Done once more for all of it, every way to build gives the same tree.
