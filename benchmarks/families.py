@@ -1,6 +1,6 @@
 """How long trees and disks of other families take, beside the programs that do the most of it: dnf, mmdebstrap, mke2fs.
 
-    .venv/bin/python benchmarks/families.py [--el almalinux] [--ubuntu 24.04] [--runs 2]
+    .venv/bin/python benchmarks/families.py [--el almalinux] [--ubuntu 24.04] [--only el|ubuntu] [--runs 2]
 
 Builds from stand-ins (see `./kiln standin`), in a cache of its own beside the usual one, where the stand-ins are. Run
 it on a quiet machine. Each figure is the least of its runs, which take turns with what they are compared with; ratios
@@ -23,9 +23,10 @@ from typing import IO, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from build import archive, cache, confined, keys, mmdebstrap, tools
-from build.families import dnf, family, rpm
+from build.families import dnf, family
 from build.families.apt import AptPackages
 from build.families.dnf import DnfPackages
+from build.families.rpm.settings import key_files, write_settings
 from build.families.source import Sources
 from build.filesystems import MKE2FS, FillRoot, PartitionDisk
 from build.initramfs import MakeInitramfs
@@ -68,9 +69,11 @@ def front() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--el", default="almalinux", help="one of RHEL's family")
     options.add_argument("--ubuntu", default="24.04", help="a release of Ubuntu")
+    options.add_argument("--only", choices=("el", "ubuntu"), help="the figures of one of them alone")
     options.add_argument("--runs", type=int, default=2)
     given = options.parse_args()
-    wanted = (find_recipe(given.el, None, "x86_64"), find_recipe("ubuntu", given.ubuntu, "x86_64"))
+    both = {"el": (given.el, None), "ubuntu": ("ubuntu", given.ubuntu)}
+    wanted = [find_recipe(*which, "x86_64") for name, which in both.items() if given.only in (None, name)]
     with tempfile.TemporaryDirectory(prefix="benchmark-", dir=cache.folder()) as folder:
         for recipe in wanted:
             made = standin(recipe, Progress())
@@ -174,11 +177,11 @@ def dnf_alone(work: Workspace, step: DnfPackages) -> Iterator[Turn]:
     """What installs the step's packages by dnf alone, with rpm's settings as a build has them: so it is no slower."""
     target = Workspace(work.tools, f"{work.name}-alone", work.cache, work.log, work.epoch)
     target.file(DNF_CACHE.lstrip("/")).mkdir(parents=True)
-    settings = rpm.write_settings(target, step.rpm, step.repositories)
+    settings = write_settings(target, step.rpm, step.repositories)
     file = target.file("dnf.conf")
     main = DNF_ALONE.format(cache=DNF_CACHE, release=step.rpm.release, excluded=",".join(step.rpm.excluded))
     for state in step.repositories:
-        found = " ".join(f"file://{path}" for path in rpm.key_files(target, state))
+        found = " ".join(f"file://{path}" for path in key_files(target, state))
         main += REPOSITORY.format(name=state.suite, url=state.url, keys=found)
     file.write_text(main)
 
@@ -205,7 +208,10 @@ def dnf_alone(work: Workspace, step: DnfPackages) -> Iterator[Turn]:
 
 
 def against_mmdebstrap(made: Bench) -> None:
-    """The tree beside mmdebstrap called as anybody would, with its packages in its cache, into a packed archive."""
+    """The tree beside mmdebstrap called as anybody would, with its packages in its cache, into a packed archive.
+
+    It need not wait for the disk either, so that it is no slower.
+    """
     assert isinstance(made.step, AptPackages)
     step, kiln = made.step, kilns_tree(made)
     kiln.seconds()
@@ -215,7 +221,8 @@ def against_mmdebstrap(made: Bench) -> None:
     target = work.file("alone.tar.zst")
     words: tuple[str | Path, ...] = (
         *("--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(step.packages)}"),
-        *('--aptopt=APT::Install-Recommends "false"', f"--setup-hook={hand_over}", "--skip=essential/unlink", *asked),
+        *('--aptopt=APT::Install-Recommends "false"', "--dpkgopt=force-unsafe-io", "--skip=essential/unlink"),
+        *(f"--setup-hook={hand_over}", *asked),
         *(step.suite, target, *step.sources(work)),
     )
     env = {"TMPDIR": str(work.folder)}
@@ -238,6 +245,7 @@ def against_mke2fs(made: Bench) -> None:
     taken: list[list[float]] = []
     kiln = Turn(lambda: None, lambda: taken.append([step.seconds() for step in steps]))
     alone = Turn(lambda: file.unlink(missing_ok=True), lambda: work.tool(*bare))
+    alone.seconds()  # has the tree in memory, for both
     told("disk", made.recipe, "mke2fs", *in_turn(made.runs, kiln, alone))
     for step, least in zip(stage, (min(column) for column in zip(*taken, strict=True)), strict=True):
         line(f"  {step.describe().splitlines()[0]}", least, "s")

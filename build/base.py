@@ -16,6 +16,7 @@ from build.archive import Release
 from build.command import run
 from build.diskfile import open_disk
 from build.errors import CallerError
+from build.families import trees
 from build.workspace import Workspace
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -133,9 +134,7 @@ class UnpackBase:
         disk = packed.unpacked(self.base.file, work.file("base.disk"))
         mounts = appliance.read_files(reader, open_disk(disk), tar, work.log)
         work.file("base.disk").unlink(missing_ok=True)
-        cache.remove(work.tree)
-        work.tree.mkdir()
-        work.tree.chmod(0o755)
+        trees.fresh(work)
         # Labels are set anew for the tree as it will be; the build may not be allowed to write them at all.
         flags = ("--xattrs", "--xattrs-include=*", "--xattrs-exclude=security.selinux", "--numeric-owner")
         run("tar", "--extract", "--same-permissions", *flags, f"--file={tar}", f"--directory={work.tree}", log=work.log)
@@ -144,9 +143,7 @@ class UnpackBase:
         traces.forget_disk(work)
         for text in told(self.base.name, mounts):
             work.warn(text)
-        for name in ("dev", "proc", "sys", "run", "tmp"):
-            (work.tree / name).mkdir(exist_ok=True)
-        (work.tree / "tmp").chmod(0o1777)
+        trees.add_folders(work.tree)
 
     def require_same(self, work: Workspace) -> None:
         """Raise CallerError where the tree is not of the recipe's distribution and release."""

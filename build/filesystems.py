@@ -139,12 +139,11 @@ class FillEsp:
         fat = ("/usr/sbin/mkfs.vfat", "-F", "32", "--invariant", "-i", self.layout.esp_serial, "-n", "UEFI")
         work.tool(*fat, image)
         staged = work.file(ESP_FOLDER)
-        for path in sorted(staged.rglob("*")):
-            target = f"::{path.relative_to(staged)}"
-            if path.is_dir():
-                work.tool("/usr/bin/mmd", "-i", image, target)
-            else:
-                work.tool("/usr/bin/mcopy", "-i", image, path, target)
+        folders = sorted(path for path in staged.rglob("*") if path.is_dir())
+        work.tool("/usr/bin/mmd", "-i", image, *(f"::{path.relative_to(staged)}" for path in folders))
+        for folder in (staged, *folders):
+            if files := sorted(path for path in folder.iterdir() if path.is_file()):
+                work.tool("/usr/bin/mcopy", "-i", image, *files, f"::{folder.relative_to(staged)}")
         _lay(image, work.disk, esp.start)
         image.unlink()
 

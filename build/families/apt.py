@@ -75,6 +75,7 @@ OFFLINE = (
     '--aptopt=Acquire::http::Proxy "http://127.0.0.1:9"',
     '--aptopt=Acquire::https::Proxy "http://127.0.0.1:9"',
 )
+FORM = ("--mode=root", "--variant=minbase", "--format=directory")
 OPTIONS = (
     '--aptopt=APT::Install-Recommends "false"',
     '--aptopt=Acquire::Languages "none"',
@@ -140,9 +141,8 @@ class AptPackages:
     @property
     def key(self) -> str:
         """The cached tree's name: what is asked for, and how mmdebstrap is called."""
-        return hashlib.sha256(repr((self, OPTIONS, SETUP, INITRAMFS_TOOLS, SETTLE, KEEP, UNDO)).encode()).hexdigest()[
-            :24
-        ]
+        how = (FORM, OPTIONS, SETUP, INITRAMFS_TOOLS, SETTLE, KEEP, UNDO)
+        return hashlib.sha256(repr((self, *how)).encode()).hexdigest()[:24]
 
     def describe(self) -> str:
         """What a plan shows."""
@@ -150,28 +150,32 @@ class AptPackages:
 
     def run(self, work: Workspace) -> None:
         """Make the tree, from the cache where it holds the same one."""
-        trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
+        trees.cached(work, self.key, lambda: self._install(work))
         names = (packages_kept.deb_name(*package) for package in dpkg.installed(work.tree))
         packages_kept.note_use(packages_kept.folder(work.cache, self.shelf), names)
         with suppress(FileNotFoundError):
             os.utime(work.cache / "lists" / self._state)
 
-    def _install(self, work: Workspace, fresh: Path) -> None:
-        for left in work.folder.glob("mmdebstrap.*"):
-            cache.remove(left)
+    def _install(self, work: Workspace) -> None:
         lists = work.cache / "lists" / self._state
         if work.offline and not self._listed(lists):
             raise MachineError("the cache has no package lists of this state", "build once without --offline")
-        environment = self.environment(work, lists)
-        mmdebstrap.run(*self.options(work), self.suite, fresh, *self.sources(work), log=work.log, env=environment)
+        self.bootstrap(work, self.sources(work), self.environment(work, lists))
         if not work.offline:
             self._keep_lists(work.file("lists"), lists)
+
+    def bootstrap(self, work: Workspace, sources: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        """Have mmdebstrap make the tree from these lines of sources.list; what a run that was cut off left goes."""
+        for left in work.folder.glob("mmdebstrap.*"):
+            cache.remove(left)
+        trees.fresh(work)
+        mmdebstrap.run(*self.options(work), self.suite, work.tree, *sources, log=work.log, env=environment)
 
     def options(self, work: Workspace) -> tuple[str, ...]:
         """mmdebstrap's words, its sources apart."""
         keyrings = dict.fromkeys(_keyring(work, release) for release in self.releases)
         return (
-            *("--mode=root", "--variant=minbase", "--format=tar"),
+            *FORM,
             # Whether a foreign processor's programs run is known before (`build.foreign`).
             "--skip=chroot/mount/sys,output/dev,essential/unlink,check/qemu",
             *(OFFLINE if work.offline else ()),

@@ -7,14 +7,15 @@ signature: each package in it was checked against the lock's digest, and apt che
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from build import cache, mmdebstrap, packages
+from build import cache, packages
 from build.archive import Release
 from build.errors import MachineError
-from build.families import apt, dpkg, trees
+from build.families import apt, dpkg
 from build.families.apt import AptPackages
+from build.families.locked_tree import LockedTree
 from build.lock import Lock, LockedPackage
 from build.workspace import Workspace
 from distros.recipe import Archive, Recipe
@@ -98,48 +99,32 @@ def snapshots(recipe: Recipe) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class LockedApt:
-    """What is asked for as without a lock, and what to make it of; `places` are where packages may be found, by source.
+class LockedApt(LockedTree[AptPackages]):
+    """What the lock names, offered to mmdebstrap as an archive of its own."""
 
-    Where a package came from takes no part in what the tree is.
-    """
+    how = CONTROL
 
-    asked: AptPackages
-    packages: tuple[LockedPackage, ...]
-    places: Mapping[str, tuple[str, ...]] = field(repr=False)
-
-    @property
-    def key(self) -> str:
-        """The cached tree's name: what is asked for, how mmdebstrap is called, and what the lock names."""
-        return hashlib.sha256(repr((self.asked.key, self.packages, CONTROL)).encode()).hexdigest()[:24]
-
-    def describe(self) -> str:
-        """What a plan shows."""
-        return (
-            f"Install {len(self.asked.packages)} packages and what they need: {len(self.packages)} that the lock names"
-        )
-
-    def run(self, work: Workspace) -> None:
-        """Make the tree, from the cache where it holds the same one."""
-        trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
-        packages.note_use(packages.folder(work.cache, self.asked.shelf), map(packages.file_name, self.packages))
-        packages.require_exactly(self.packages, dpkg.installed(work.tree))
-
-    def _install(self, work: Workspace, fresh: Path) -> None:
-        for left in work.folder.glob("mmdebstrap.*"):
-            cache.remove(left)
+    def install(self, work: Workspace) -> None:
+        """Nobody is asked: what is needed lies there, and apt must see no package that the lock does not name."""
         place = work.file("locked")
         cache.remove(place)
         files = zip(self.packages, self.files(work), strict=True)
         write_archive(work, place, self.asked.suite, apt.DPKG_NAMES[self.asked.arch], files)
-        # Nobody is asked: what is needed lies there, and apt must see no package that the lock does not name.
         alone = replace(work, offline=False)
         nothing = work.file("locked/nothing")
         nothing.mkdir()
         environment = {**self.asked.environment(alone, nothing), "KILN_PACKAGES": str(nothing)}
         source = f"deb [trusted=yes] copy://{place} {self.asked.suite} {COMPONENT}"
-        mmdebstrap.run(*self.asked.options(alone), self.asked.suite, fresh, source, log=work.log, env=environment)
+        self.asked.bootstrap(alone, (source,), environment)
         cache.remove(place)
+
+    def shelves(self, work: Workspace) -> tuple[Path, ...]:
+        """Where the archives' packages are kept."""
+        return (packages.folder(work.cache, self.asked.shelf),)
+
+    def installed(self, work: Workspace) -> tuple[tuple[str, str, str], ...]:
+        """What dpkg tells."""
+        return dpkg.installed(work.tree)
 
     def files(self, work: Workspace) -> tuple[Path, ...]:
         """Where the packages lie, in their order: what earlier builds kept, for whatever key; else it is fetched."""

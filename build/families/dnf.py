@@ -200,14 +200,15 @@ class DnfPackages(RpmPackages):
             for state in self.repositories
             for found in (work.file(MANAGER) / "cache").glob(LISTS.format(suite=state.suite))
         }
-        for kept, here in folders.items():
-            # dnf writes over what is not the package that it expects, in place.
-            _lay_all(kept, here, kept_packages.lay_copy)
+        before = {copy: when for kept, here in folders.items() for copy, when in _copied(kept, here)}
         try:
             call(*(("-C",) if work.offline else ()), "install", *self.packages)
         finally:
             for kept, here in folders.items():
-                _lay_all(here, kept, kept_packages.lay)
+                kept.mkdir(parents=True, exist_ok=True)
+                for file in here.glob("*.rpm"):
+                    if file.stat().st_mtime_ns != before.get(file):
+                        kept_packages.lay(file, kept / file.name)
 
     def _configuration(self, work: Workspace, offers: Iterable[Offer]) -> str:
         main = CONFIGURATION.format(
@@ -251,11 +252,17 @@ def _entitlement(work: Workspace) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _lay_all(source: Path, target: Path, lay: Callable[[Path, Path], None]) -> None:
-    """Let the packages of one folder lie in another as well."""
-    target.mkdir(parents=True, exist_ok=True)
-    for path in source.glob("*.rpm"):
-        lay(path, target / path.name)
+def _copied(kept: Path, here: Path) -> Iterator[tuple[Path, int]]:
+    """Copies of kept packages, laid where dnf looks for them, and when each was written, in nanoseconds.
+
+    dnf writes over what is not the package that it expects, in place: links would have it write into the cache.
+    """
+    here.mkdir(parents=True, exist_ok=True)
+    for file in kept.glob("*.rpm"):
+        copy = here / file.name
+        kept_packages.lay_copy(file, copy)
+        if copy.exists():
+            yield copy, copy.stat().st_mtime_ns
 
 
 def _end_agents(work: Workspace, outside: Path) -> None:

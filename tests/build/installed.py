@@ -15,8 +15,8 @@ from typing import IO, Any
 
 from build import archive, cache, confined, keys, tools
 from build.configure import EnableServices, SetAgentOptions, WriteFiles
-from build.families import family
-from build.families.rpm.step import RpmPackages, fresh_tree
+from build.families import family, trees
+from build.families.rpm.step import RpmPackages
 from build.families.source import Sources
 from build.initramfs import chosen_kernel
 from build.plan import Choices, package_names, plan
@@ -96,7 +96,7 @@ def _tree(recipe: Recipe, choices: Choices, letter: Mapping[str, Any], log: IO[s
     try:
         step = made_of.packages(recipe, package_names(recipe, choices), states)
         assert isinstance(step, RpmPackages)
-        fresh_tree(work)
+        trees.fresh(work)
         step.add(work)  # without the cache, which would keep a tree for each
         database = tuple(sorted(path.name for path in work.path(step.rpm.database_path).iterdir()))
         differing = _differing(recipe, work)

@@ -324,7 +324,7 @@ def test_makes_the_same_image_for_an_ordinary_user(reference: Path, somebody: tu
     first = start()
     first.wait_for("Making the tools tree")
     partial = home / ".cache/kiln/trees"
-    assert eventually(lambda: bool(list(home.glob(".cache/kiln/tools/*/work/*/mmdebstrap.*/usr/bin/dpkg"))), 120)
+    assert eventually(lambda: bool(list(home.glob(".cache/kiln/tools/*/work/*/tree/usr/bin/dpkg"))), 120)
     processes = first.descendants()
     first.process.kill()
     first.process.wait()

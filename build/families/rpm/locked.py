@@ -4,20 +4,20 @@ dnf and zypper install from repositories that hold nothing else. The digests of 
 checks its signature as it does without a lock, by the keys of the source that it came from.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from build import entitlement, keys, packages, scc
 from build.errors import CallerError, MachineError
 from build.families import trees
+from build.families.locked_tree import LockedTree
 from build.families.rpm.asking import located
 from build.families.rpm.database import installed_in
 from build.families.rpm.lists import AGAIN, Nevra, listed
 from build.families.rpm.offered import DESCRIBE, offered
 from build.families.rpm.state import Metadata, read_state
-from build.families.rpm.step import RpmPackages, fresh_tree
+from build.families.rpm.step import RpmPackages
 from build.families.source import Sources
 from build.lock import Lock, LockedPackage
 from build.workspace import Workspace
@@ -67,42 +67,27 @@ class RpmLocks:
 
 
 @dataclass(frozen=True)
-class LockedRpm:
-    """What is asked for as without a lock, and what to make it of; `places` are where packages may be found, by source.
+class LockedRpm(LockedTree[RpmPackages]):
+    """What the lock names, offered as repositories of their own."""
 
-    Where a package came from takes no part in what the tree is.
-    """
+    how = DESCRIBE
 
-    asked: RpmPackages
-    packages: tuple[LockedPackage, ...]
-    places: Mapping[str, tuple[str, ...]] = field(repr=False)
-
-    @property
-    def key(self) -> str:
-        """The cached tree's name: what is asked for, how it is installed, and what the lock names."""
-        return hashlib.sha256(repr((self.asked.key, self.packages, DESCRIBE)).encode()).hexdigest()[:24]
-
-    def describe(self) -> str:
-        """What a plan shows."""
-        return (
-            f"Install {len(self.asked.packages)} packages and what they need: {len(self.packages)} that the lock names"
-        )
-
-    def run(self, work: Workspace) -> None:
-        """Make the tree, from the cache where it holds the same one."""
-        trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
-        for kept in (packages.folder(work.cache), *(self.asked.shelf(work, one) for one in self.asked.repositories)):
-            packages.note_use(kept, map(packages.file_name, self.packages))
-        packages.require_exactly(self.packages, installed_in(work, self.asked.rpm))
-
-    def _install(self, work: Workspace, fresh: Path) -> None:
+    def install(self, work: Workspace) -> None:
+        """Raises CallerError where the caller's own key is not here."""
         for state in self.asked.repositories:
             _require_key(state, work)
         files = zip(self.packages, self._gathered(work), strict=True)
-        fresh_tree(work)
+        trees.fresh(work)
         with self.asked.filling(work), offered(work, self.asked.repositories, files) as offers:
             self.asked.fill(work, offers)
-        trees.pack(work, fresh)
+
+    def shelves(self, work: Workspace) -> tuple[Path, ...]:
+        """Where each repository's packages are kept."""
+        return tuple(self.asked.shelf(work, one) for one in self.asked.repositories)
+
+    def installed(self, work: Workspace) -> tuple[Nevra, ...]:
+        """What rpm tells."""
+        return installed_in(work, self.asked.rpm)
 
     def _gathered(self, work: Workspace) -> tuple[Path, ...]:
         """The packages' files; a source of subscribers is shown what the caller gave for it."""

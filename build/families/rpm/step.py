@@ -83,13 +83,12 @@ class RpmPackages(ABC):
 
     def run(self, work: Workspace) -> None:
         """Make the tree, from the cache where it holds the same one."""
-        trees.cached(work, self.key, lambda fresh: self._install(work, fresh))
+        trees.cached(work, self.key, lambda: self._install(work))
         self.note_use(work)
 
-    def _install(self, work: Workspace, fresh: Path) -> None:
-        fresh_tree(work)
+    def _install(self, work: Workspace) -> None:
+        trees.fresh(work)
         self.add(work)
-        trees.pack(work, fresh)
 
     def add(self, work: Workspace, removed: tuple[str, ...] = ()) -> None:
         """Install into the tree as it is, take `removed` out of it, and leave nothing of this build's own in it."""
@@ -151,13 +150,6 @@ class RpmAdditions:
         """What is there already stays in its version; no repository is asked where nothing is missing."""
         lacking = missing(work, self.packages.rpm, self.packages.packages)
         replace(self.packages, packages=lacking).add(work, self.removed)
-
-
-def fresh_tree(work: Workspace) -> None:
-    """An empty tree; what an attempt that was cut off left goes."""
-    cache.remove(work.tree)
-    work.tree.mkdir(parents=True)
-    work.tree.chmod(0o755)
 
 
 def kept_lists(work_cache: Path, manager: str, states: Iterable[Metadata]) -> Path:
