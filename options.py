@@ -34,12 +34,14 @@ BUILD: Options = {
     "base_sha256": Option("the digest that the vendor of --base publishes"),
     "mirror": Option("an archive to build from instead of the distribution's own; it does not stay in the image"),
     "mirror_key": Option(
-        "a file with the public key that signs the mirror, where that is not the distribution's own key"
+        "a file with the public key that signs your mirror or server, where that is not the distribution's own key"
     ),
     "lock": Option("build from this lock: exactly its packages, whatever the archives have now"),
     "proxy": Option("the proxy by which archives are reached (default: http_proxy and https_proxy of the environment)"),
     "entitlement": Option("a folder with a subscriber's certificates, where the distribution's archive asks for them"),
-    "scc_credentials": Option("a file with username= and password= of a registration, as SLES has in SCCcredentials"),
+    "scc_credentials": Option(
+        "a file with username= and password= of a registration, as SLES has in SCCcredentials; url= for your own server"
+    ),
     "rmt": Option("the URL of an RMT server, which has SLES for its own network"),
     "output": Option("the folder in which the image's folder is made", "output"),
     "hostname": Option("specialized only: the machine's name"),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from build import archive, base, cache, confined, foreign, freshness, keys, locking, offered, proxy, tools
+from build.access import other_archive, private
 from build.archive import Release
 from build.errors import CallerError, MachineError
 from build.families import Sources, State, family, whole
@@ -134,13 +135,13 @@ def _order(recipe: Recipe, choices: Choices, request: BuildRequest, note: Callab
         tools_release,
         lock.epoch if lock else _epoch(states),
         folder=request.output.expanduser().absolute() / image_name(recipe, choices),
-        named_mirror=request.archive is not None,
+        named_mirror=other_archive(request) is not None,
         offline=request.offline,
         rebuild=request.rebuild,
         credentials=_credentials(request),
-        private=request.archive or "" if request.rmt else "",
+        private=private(request),
         lock=lock,
-        places=locking.places(lock, recipe, request.archive) if lock else {},
+        places=locking.places(lock, recipe, other_archive(request)) if lock else {},
     )
 
 
@@ -149,7 +150,7 @@ def _states(
 ) -> tuple[tuple[State, ...], Release]:
     """The states of the recipe's sources and of the tools' archive, asked for side by side."""
     keyring = keys.take(request.mirror_key) if request.mirror_key else None
-    sources = Sources(request.archive, keyring, request.offline, _credentials(request), extra)
+    sources = Sources(other_archive(request), keyring, request.offline, _credentials(request), extra)
     # A mirror that somebody else signs is not the archive that the tools come from.
     mirror = None if keyring else request.mirror
     tools_archive = tools.archive_of(recipe, mirror, note, offline=request.offline)

@@ -1,10 +1,10 @@
 """What a caller may ask for, checked against what there is."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+from build import access
 from build.errors import CallerError
 from build.names import ACCOUNT, ACCOUNT_HINT, HOSTNAME, HOSTNAME_HINT, IMAGE, IMAGE_HINT, PUBLIC_KEY
 from build.plan import GENERATIONS, Choices
@@ -12,13 +12,6 @@ from build.spec import NOTHING, Spec, require_first_boot
 from build.spec.complaint import Unfit, nearest
 from distros import Recipe, all_recipes, withheld
 from distros.recipe import ARCHITECTURES, KINDS
-
-MIRROR = re.compile(r"https?://[^\s\[\]'\"|]+")
-"""What may stand in a line of sources.list; other ways to fetch would read this machine's files."""
-
-SERVER = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/?")
-RMT_FOLDER = "repo"
-"""Where an RMT server has what it mirrors: below that, paths are those of SUSE's own server."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +44,6 @@ class BuildRequest:
     spec: Path | None = None
     name: str | None = None
     proxy: str | None = field(default=None, repr=False)
-
-    @property
-    def archive(self) -> str | None:
-        """The URL that takes the place of the distribution's own server, if any."""
-        return f"{self.rmt.rstrip('/')}/{RMT_FOLDER}" if self.rmt else self.mirror
 
 
 def completed(request: BuildRequest, spec: Spec, note: Callable[[str], None]) -> BuildRequest:
@@ -120,11 +108,7 @@ def choose(recipe: Recipe, request: BuildRequest, spec: Spec = NOTHING) -> Choic
     _offered(f"{recipe.name} on {recipe.arch}", "--gen", gen, tuple(recipe.boot_packages))
     _offered(recipe.name, "--provisioner", provisioner, tuple(recipe.provisioning))
     _offered(recipe.name, "--kernel", kernel, tuple(recipe.kernels))
-    if request.mirror is not None and not MIRROR.fullmatch(request.mirror):
-        raise CallerError(f"{request.mirror!r} is no mirror", "give a URL that begins with http:// or https://")
-    _require_use(recipe, request)
-    if request.mirror_key and not request.mirror and not request.lock:
-        raise CallerError("--mirror-key goes with --mirror", "a distribution's own archive is checked with its own key")
+    access.require_fitting(recipe, request)
     size = recipe.size if request.size is None else request.size
     if kind in recipe.refused:
         what = f"{recipe.name} has no --type {kind}: {recipe.refused[kind]}"
@@ -134,26 +118,6 @@ def choose(recipe: Recipe, request: BuildRequest, spec: Spec = NOTHING) -> Choic
     name = _name(recipe, request.name or spec.name)
     hostname, admin, ssh_key = identity or ("", "", "")
     return Choices(gen, kind, provisioner, kernel, size, hostname, admin, ssh_key, name=name, spec=spec)
-
-
-def _require_use(recipe: Recipe, request: BuildRequest) -> None:
-    """Raise CallerError for what opens archives that this recipe does not have, and for two ways at once."""
-    wanted = {getattr(one, "access", "") for one in recipe.archives}
-    shown = {"--entitlement": "entitlement", "--scc-credentials": "scc", "--rmt": "scc"}
-    given = {
-        "--entitlement": request.entitlement,
-        "--scc-credentials": request.scc_credentials,
-        "--rmt": request.rmt,
-    }
-    for flag, access in shown.items():
-        if given[flag] and access not in wanted:
-            raise CallerError(f"{recipe.name} has no use for {flag}", "no archive of it asks for that")
-    if request.rmt and not SERVER.fullmatch(request.rmt):
-        raise CallerError("that is no address of an RMT server", "give --rmt https://HOST, without name and password")
-    ways = {"--rmt": request.rmt, "--scc-credentials": request.scc_credentials, "--mirror": request.mirror}
-    two = [flag for flag, value in ways.items() if value]
-    if len(two) > 1:
-        raise CallerError(f"{two[0]} and {two[1]} are two ways to the same packages", "leave one of them out")
 
 
 def _offered(name: str, flag: str, value: str, known: tuple[str, ...]) -> None:

@@ -51,6 +51,11 @@ class Registration:
     server: str = SERVICE
 
     @property
+    def is_own(self) -> bool:
+        """Whether the server is the caller's, not SUSE's."""
+        return self.server != SERVICE
+
+    @property
     def header(self) -> str:
         """The value of the Authorization header (RFC 7617)."""
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
@@ -72,8 +77,8 @@ def load(file: Path) -> Registration:
     if missing:
         raise CallerError(f"{file} has no line {missing[0]}=", HOW)
     server = told.get("url", SERVICE).rstrip("/")
-    if not is_safe(server):
-        raise CallerError(f"the url in {file} is not https", "a password is sent there: use https://")
+    if not is_safe(server) or "@" in server:
+        raise CallerError(f"the url in {file} is not https://HOST", "name and password stand in lines of their own")
     return Registration(told["username"], told["password"], server)
 
 
@@ -87,14 +92,21 @@ def ways(places: Iterable[Place], file: str) -> dict[str, str]:
     if not wanted or not file:
         return {}
     registration = load(Path(file))
-    offered = {_bare(url): url for service in _services(registration) for url in _repositories(registration, service)}
-    missing = [url for url in wanted if _bare(url) not in offered]
-    if missing:
+    offered = [url for service in _services(registration) for url in _repositories(registration, service)]
+    found = {url: _way(url, offered, own=registration.is_own) for url in wanted}
+    if missing := [url for url in wanted if not found[url]]:
         names = ", ".join(urlsplit(url).path.removeprefix("/SUSE/") for url in missing)
         raise CallerError(
             f"this registration has no {names}", "activate its product or module on that machine: SUSEConnect -p NAME"
         )
-    return {url: offered[_bare(url)] for url in wanted}
+    return found
+
+
+def _way(url: str, offered: Iterable[str], *, own: bool) -> str:
+    """The offered address of a repository, "" where there is none. A server of one's own has its paths below others."""
+    path = urlsplit(url).path.rstrip("/")
+    below = [one for one in offered if own and is_safe(one) and _bare(one).endswith(path)]
+    return min([one for one in offered if _bare(one) == _bare(url)] or below, key=len, default="")
 
 
 def redactor(ways: dict[str, str], file: str) -> Redactor:

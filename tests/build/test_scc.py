@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from build import scc
+from build.access import other_archive, private
 from build.errors import CallerError, KilnError, MachineError
 from build.families.rpm.asking import states
 from build.families.rpm.state import kept
@@ -48,9 +49,11 @@ def test_refuses_a_file_without_name_or_password(tmp_path: Path, text: str) -> N
     assert free_of_secrets(refusal.value.what)
 
 
-def test_sends_no_password_over_a_bare_wire(tmp_path: Path) -> None:
-    with pytest.raises(CallerError, match="https"):
-        scc.load(Path(credentials(tmp_path, "http://rmt.example")))
+@pytest.mark.parametrize("url", ["http://rmt.example", "https://me:secret@rmt.example"])
+def test_sends_no_password_over_a_bare_wire_and_takes_none_in_an_address(tmp_path: Path, url: str) -> None:
+    with pytest.raises(CallerError, match="https") as refusal:
+        scc.load(Path(credentials(tmp_path, url)))
+    assert "secret" not in refusal.value.what
 
 
 def test_asks_with_the_token_and_tells_without_it(tmp_path: Path) -> None:
@@ -106,8 +109,57 @@ def test_refuses_what_does_not_fit(request_: BuildRequest) -> None:
     assert "secret" not in refusal.value.what
 
 
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """The file of a mirror's key: nothing of it is read before it is needed."""
+    return tmp_path / "key.asc"
+
+
+def test_takes_the_key_of_a_server_of_ones_own_with_its_registration(tmp_path: Path, key: Path) -> None:
+    own = BuildRequest("sles", scc_credentials=Path(credentials(tmp_path, "https://rmt.example/")), mirror_key=key)
+    for request in (own, BuildRequest("sles", rmt="https://rmt.example", mirror_key=key)):
+        choose(find_recipe("sles", None, None), request)
+        assert private(request).startswith("https://rmt.example")
+    assert other_archive(own) == "https://rmt.example"
+
+
+def test_refuses_another_key_for_what_suse_signed(tmp_path: Path, key: Path) -> None:
+    request = BuildRequest("sles", scc_credentials=Path(credentials(tmp_path)), mirror_key=key)
+    with pytest.raises(CallerError, match="which has what SUSE signed") as refusal:
+        choose(find_recipe("sles", None, None), request)
+    assert "url=https://HOST" in refusal.value.hint
+    assert (other_archive(request), private(request)) == (None, "")
+
+
+def test_says_that_a_mirror_is_shown_no_registration() -> None:
+    request = BuildRequest("sles", mirror="https://m.example", scc_credentials=Path("/x"))
+    with pytest.raises(CallerError, match="without any registration") as refusal:
+        choose(find_recipe("sles", None, None), request)
+    assert "url=https://HOST" in refusal.value.hint
+
+
+def test_finds_repositories_where_a_server_of_ones_own_has_them(tmp_path: Path) -> None:
+    product = "/SUSE/Products/SLE-Product-SLES/16.0/x86_64/product"
+    sles = find_recipe("sles", "16.0", None)
+    with centre(f"/older{product}2", f"/repo{product}", f"/longer/repo{product}") as server:
+        place = f"/repo{product}/repodata/repomd.xml"
+        server.served = {place: REPOMD, f"{place}.asc": b"signed"}
+        sources = Sources(server.url, credentials=credentials(tmp_path, server.url))
+        (state,) = states(sles, sources, print)
+    assert server.asked[-1] == f"{place}.asc?{TOKEN}"
+    assert state.url == f"{server.url}{product}"
+    assert states(sles, replace(sources, offline=True), print) == (state,)
+
+
+def test_sends_no_token_over_a_bare_wire(tmp_path: Path) -> None:
+    told = [f"http://rmt.example/repo/SUSE/pool?{TOKEN}", "https://rmt.example/repo/SUSE/other?x"]
+    assert scc._way("https://rmt.example/SUSE/pool", told, own=True) == ""
+    assert scc._way("https://rmt.example/SUSE/other", told, own=True) == told[1]
+    assert scc._way("https://updates.suse.com/SUSE/other", told, own=False) == ""
+
+
 def test_finds_an_rmt_servers_packages_below_its_folder() -> None:
-    assert BuildRequest("sles", rmt="https://rmt.example/").archive == "https://rmt.example/repo"
+    assert other_archive(BuildRequest("sles", rmt="https://rmt.example/")) == "https://rmt.example/repo"
     assert "rmt.example" not in repr(BuildRequest("sles", rmt="https://rmt.example/"))
 
 
@@ -117,7 +169,7 @@ def test_asks_an_rmt_server_without_any_registration(tmp_path: Path) -> None:
     for name, content in (("repomd.xml", REPOMD), ("repomd.xml.asc", b"signed")):
         (tmp_path / product / "repodata" / name).write_bytes(content)
     with served(tmp_path) as rmt:
-        mirror = BuildRequest("sles", rmt=rmt.url).archive
+        mirror = other_archive(BuildRequest("sles", rmt=rmt.url))
         (state,) = states(find_recipe("sles", "16.0", None), Sources(mirror), print)
     assert state.url == f"{rmt.url}/{product}"
     assert rmt.asked == [f"/{product}/repodata/repomd.xml", f"/{product}/repodata/repomd.xml.asc"]

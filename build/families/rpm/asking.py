@@ -35,14 +35,14 @@ def states(recipe: Recipe, sources: Sources, note: Callable[[str], None]) -> tup
 
 
 def _ways(wanted: Iterable[Repository], sources: Sources) -> dict[str, str]:
-    """The addresses with a subscriber's token, where a registration is asked for; a mirror may do without.
+    """The addresses with a subscriber's token, where a registration is asked for; a mirror may do without one.
 
     Raises CallerError where nothing was given.
     """
     registered = [one for one in wanted if one.access == scc.ACCESS]
     if registered and not sources.credentials and sources.mirror is None:
         raise CallerError(f"{registered[0].name} is for its distribution's subscribers alone", scc.HOW)
-    if sources.offline or sources.mirror is not None:
+    if sources.offline:
         return {}
     return scc.ways(registered, sources.credentials)
 

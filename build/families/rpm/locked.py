@@ -5,7 +5,7 @@ checks its signature as it does without a lock, by the keys of the source that i
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from build import entitlement, keys, packages, scc
@@ -92,7 +92,8 @@ class LockedRpm(LockedTree[RpmPackages]):
     def _gathered(self, work: Workspace) -> tuple[Path, ...]:
         """The packages' files; a source of subscribers is shown what the caller gave for it."""
         given = "" if work.offline else work.credentials
-        ways = scc.ways(self.asked.repositories, given)
+        registered = [one for one in self.asked.repositories if one.access == scc.ACCESS]
+        ways = scc.ways((replace(one, url=url) for one in registered for url in self.places[one.suite]), given)
         subscribed = [one.suite for one in self.asked.repositories if given and one.access == entitlement.ACCESS]
         contexts = {suite: entitlement.context(Path(given)) for suite in subscribed}
         places = {suite: tuple(ways.get(url, url) for url in urls) for suite, urls in self.places.items()}
