@@ -3,9 +3,11 @@
 import bz2
 import getpass
 import lzma
+import mmap
 import os
 import re
 import socket
+import stat
 import subprocess
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -51,6 +53,20 @@ def host_words() -> set[bytes]:
     words = [str(PROJECT), str(cache.folder()), *servers, *proxies, *(name for name in names if len(name) > 7)]
     ordinary = {"127.0.0.1", "127.0.0.53", "::1", "1.1.1.1", "8.8.8.8", "localhost"}
     return {word.encode() for word in words if word not in ordinary}
+
+
+def files_with(words: Iterable[bytes], place: Path, since: float = 0) -> Iterator[Path]:
+    """Each file at this place, or below it, that was written since that time (seconds) and holds one of the words.
+
+    Its bytes are looked at as they are, a disk's too: what is packed is `find_words`' to find.
+    """
+    pattern = re.compile(b"|".join(map(re.escape, sorted(words))))
+    for path in (place, *place.rglob("*")) if place.is_dir() else (place,):
+        told = path.lstat()
+        if stat.S_ISREG(told.st_mode) and told.st_size and told.st_ctime >= since:
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                if pattern.search(content):
+                    yield path
 
 
 def find_words(tree: Path, words: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:

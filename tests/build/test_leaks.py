@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.build.leaks import find_words
+from tests.build.leaks import files_with, find_words
 from tests.harness.images import cpio
 
 SECRET = b"a secret"
@@ -41,3 +41,18 @@ def test_finds_every_word_and_where_links_lead(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/home/another")
     found = [("/both", SECRET), ("/both", b"another"), ("/link", b"another")]
     assert list(find_words(tmp_path, {SECRET, b"another"})) == found
+
+
+def test_finds_files_that_hold_a_word_in_a_folder_and_in_a_disk_with_holes(tmp_path: Path) -> None:
+    disk = tmp_path / "disks/disk.vhd"
+    disk.parent.mkdir()
+    with disk.open("wb") as file:
+        file.seek(64 << 20)
+        file.write(TEXT)
+        file.truncate(128 << 20)
+    (tmp_path / "log").write_bytes(b"nothing")
+    (tmp_path / "empty").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    assert list(files_with({SECRET, b"another"}, tmp_path)) == [disk]
+    assert list(files_with({SECRET}, disk)) == [disk]
+    assert list(files_with({SECRET}, tmp_path, since=disk.stat().st_ctime + 1)) == []

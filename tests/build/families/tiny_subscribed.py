@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from distros.recipe import Repository
 from tests.build.centre import centre, credentials
 from tests.build.families.tiny import Bench, bench, good, made, tiny_recipe, workspace
 from tests.build.families.tiny_locked import forget_packages, lock_of
+from tests.build.leaks import files_with
 from tests.standin.serve import served
 from tests.standin.subscription import Subscription
 
@@ -34,8 +35,9 @@ def main(letter: Mapping[str, Any]) -> int:
                 told = _trees(ground, letter, url, given, log)
         words = [word.encode() for word in letter["secrets"]]
         log.flush()
-        assert list(_holding(words, [Path(letter["folder"])], 0)), "who looks for secrets finds none where they are"
-        told += [f"{path} holds a secret" for path in _holding(words, [cache.folder(), Path(letter["log"])], began)]
+        assert list(files_with(words, Path(letter["folder"]))), "who looks for secrets finds none where they are"
+        for place in (cache.folder(), Path(letter["log"])):
+            told += [f"{path} holds a secret" for path in files_with(words, place, began)]
         Path(letter["result"]).write_text("\n".join(told))
     return 0
 
@@ -62,7 +64,7 @@ def _trees(ground: Bench, letter: Mapping[str, Any], url: str, given: str, log: 
         work = replace(plain, credentials=given)
         told = [made(work, recipe, family.packages(recipe, tuple(letter["names"]), states))]
         lock = lock_of(recipe, states, family.installed(recipe, work), tuple(letter["names"]))
-        told += [f"{path} holds a secret" for path in _holding(words, [work.folder], 0)]
+        told += [f"{path} holds a secret" for path in files_with(words, work.folder)]
     forget_packages()
     with workspace(ground, letter, log, 1) as plain:
         step = lockable(recipe).locked(recipe, lock.subject.asked, lock, {"tiny": lock.sources[0].places})
@@ -76,14 +78,3 @@ def subscribed(ground: Bench, family: str, url: str) -> Recipe:
     keyring = keys.take(ground.key.public)
     one = Repository("tiny", f"{url}/repo", "repo", keyring, (), True, "test", access=ACCESS[family])
     return replace(tiny_recipe(family), archives=(one,))
-
-
-def _holding(words: Iterable[bytes], places: Iterable[Path], since: float) -> Iterator[Path]:
-    """Each file at these places that was written since that time (seconds) and holds one of the words."""
-    for place in places:
-        for path in (place, *place.rglob("*")) if place.is_dir() else (place,):
-            if path.is_symlink() or not path.is_file() or path.stat().st_ctime < since:
-                continue
-            content = path.read_bytes()
-            if any(word in content for word in words):
-                yield path
