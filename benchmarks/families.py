@@ -167,15 +167,14 @@ def against_dnf(made: Bench) -> None:
     assert isinstance(made.step, DnfPackages)
     kiln = kilns_tree(made)
     kiln.seconds()  # fetches the packages
-    with dnf_alone(made.work, made.step) as alone:
-        alone.seconds()
-        told("tree", made.recipe, "dnf", *in_turn(made.runs, kiln, alone))
+    alone = dnf_alone(made.work, made.step)
+    alone.seconds()
+    told("tree", made.recipe, "dnf", *in_turn(made.runs, kiln, alone))
 
 
-@contextmanager
-def dnf_alone(work: Workspace, step: DnfPackages) -> Iterator[Turn]:
+def dnf_alone(work: Workspace, step: DnfPackages) -> Turn:
     """What installs the step's packages by dnf alone, with rpm's settings as a build has them: so it is no slower."""
-    target = Workspace(work.tools, f"{work.name}-alone", work.cache, work.log, work.epoch)
+    target = Workspace(work.tools, f"{work.name}/alone", work.cache, work.log, work.epoch)
     target.file(DNF_CACHE.lstrip("/")).mkdir(parents=True)
     settings = write_settings(target, step.rpm, step.repositories)
     file = target.file("dnf.conf")
@@ -201,10 +200,7 @@ def dnf_alone(work: Workspace, step: DnfPackages) -> Iterator[Turn]:
         "install",
     )
     env = {**dnf.ENVIRONMENT, **settings}
-    try:
-        yield Turn(empty, lambda: target.installer(*words, *step.packages, env=env))
-    finally:
-        cache.remove(target.folder)
+    return Turn(empty, lambda: target.installer(*words, *step.packages, env=env))
 
 
 def against_mmdebstrap(made: Bench) -> None:
