@@ -18,7 +18,9 @@ ASK_IMDS = "GET /metadata/instance/compute?api-version=2021-08-01 HTTP/1.0\\r\\n
 
 AGENTS = ("walinuxagent.service", "waagent.service")
 SETTLING = ("ssh.service", "sshd.service", "cloud-final.service")
-UNITS = (*SETTLING, *AGENTS)
+FIRST_STAGE = "cloud-init-local.service"
+"""cloud-init's first stage: it asks the host for all, and reports."""
+UNITS = (*SETTLING, FIRST_STAGE, *AGENTS)
 PROVISIONED = ("/var/lib/waagent/provisioned", "/var/lib/cloud/instance", "/var/lib/kiln/provisioned")
 """What the provisioners leave behind once they have acted."""
 
@@ -119,8 +121,16 @@ class GuestFacts:
     @property
     def settled(self) -> float:
         """Seconds of the guest's own clock until SSH was up and cloud-init had finished; 0 where it does not tell."""
-        entered = [self.units.get(name, {}).get("ActiveEnterTimestampMonotonic", "0") for name in SETTLING]
-        return max(int(one) for one in entered) / 1e6
+        return max(map(self._entered, SETTLING))
+
+    @property
+    def asked_until(self) -> float:
+        """Seconds of the guest's own clock until cloud-init had done with its host; 0 where it does not tell."""
+        return self._entered(FIRST_STAGE)
+
+    def _entered(self, unit: str) -> float:
+        """When the unit became active, in seconds of the guest's own clock; 0 where it is not told."""
+        return int(self.units.get(unit, {}).get("ActiveEnterTimestampMonotonic", "0")) / 1e6
 
     def json(self, name: str) -> dict[str, Any]:
         """An answer that is a JSON object, an empty one where it is none."""

@@ -72,7 +72,12 @@ class FaultPlan:
             "|".join(filter(None, (one.reason for one in known))),
             tuple(id for one in known for id in one.spoils),
             max(one.waits for one in known),
+            min(one.patience for one in known),
         )
+
+    def expected_of(self, profile: Profile, host: AzureHost) -> Expectation | None:
+        """What a sound guest of the versions that this one has told does; None where it has not told enough yet."""
+        return self.expectation(profile, versions_of(host))
 
     def check_scenario(self, scenario: str) -> None:
         """Raise CallerError where one of them needs another scenario."""
@@ -101,7 +106,7 @@ def under_faults(plan: FaultPlan, verdicts: Iterable[Verdict], chapters: tuple[C
     """The verdicts of a run with faults: those on the guest's answer to them, then the others, where what the faults
     spoil proves nothing."""
     facts = chapters[0].facts
-    expectation = plan.expectation(facts["profile"], versions_of(facts["host"]))
+    expectation = plan.expected_of(facts["profile"], facts["host"])
     names = " and ".join(plan.names)
     if expectation is None:
         reason = f"what a sound guest does under {names} depends on its version, which it did not tell"
@@ -111,6 +116,8 @@ def under_faults(plan: FaultPlan, verdicts: Iterable[Verdict], chapters: tuple[C
     yield _met(plan, facts["host"], names)
     yield _reported(expectation, facts["host"], names)
     yield _logged_in(expectation, chapters[0], names)
+    if expectation.patience:
+        yield _tried(expectation.patience, chapters[0])
     spoiled = {*expectation.spoils}
     spoiled |= set() if expectation.ready in (Ready.SOON, Ready.LATE) else {"run.report-ready"}
     spoiled |= set() if expectation.log_in else {"run.boot-ssh"}
@@ -178,3 +185,11 @@ def _logged_in(expectation: Expectation, first: Chapter, names: str) -> Verdict:
         complaint = "its administrator got in, which the expectation rules out: it is wrong, or the fault had no effect"
     title = "its administrator gets in" if expectation.log_in else "its administrator does not get in"
     return _verdict("fault.log-in", title, complaint, f"This is what is known of {names}.")
+
+
+def _tried(patience: float, first: Chapter) -> Verdict:
+    """By the clock of the guest, which may have run ahead of ours (`harness.warp`)."""
+    seconds = first.boot.facts.asked_until if first.boot.facts else 0.0
+    complaint = f"it asked until {seconds:.0f} s after its start" if seconds < patience else ""
+    title = f"it has tried for {patience / 60:g} minutes by its own clock"
+    return _verdict("fault.patience", title, complaint, "So long cloud-init asks before it gives up.")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from build.command import run
@@ -146,7 +147,8 @@ def _boots(
 ) -> tuple[Chapter, ...]:
     with play.progress.step("Booting until its administrator can log in and its boot is done"):
         if play.faults:
-            boot = troubled_boot(stage, play.faults.waits(profile))
+            expected = partial(play.faults.expected_of, profile, stage.host)
+            boot = troubled_boot(stage, play.faults.waits(profile), expected)
         else:
             boot = first_boot(stage, profile, order.seed == "azure" and stint.fresh, play.limit)
     told = [chapter(stage, order, profile, stint, None, boot, before)]

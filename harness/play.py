@@ -11,10 +11,12 @@ from harness.azure.host import BEGINS
 from harness.console import last_sign_of_life, trouble
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import GuestFacts, ask
+from harness.faults.fault import Expectation
 from harness.profile import Profile
 from harness.qemu import FIRMWARE
 from harness.stage import Stage
 from harness.stint import CHOSEN, PROBED, RENAMED, Deed
+from harness.warp import RUNS, watch
 
 BOOT_LIMIT = 120.0
 """Seconds until a machine must report ready, on real hardware: six times what Azure images take. Under emulation the
@@ -57,26 +59,38 @@ def first_boot(stage: Stage, profile: Profile, reports: bool, limit: float | Non
         return Boot(None, _ending(stage, ended))
 
 
-def troubled_boot(stage: Stage, waits: float) -> Boot:
+def troubled_boot(stage: Stage, waits: float, expected: Callable[[], Expectation | None] = lambda: None) -> Boot:
     """Wait under faults for whatever the guest reports, and for a login, which may come without any report.
 
     `waits` are the seconds that the faults cost the guest beyond a boot without them: by its own clock, which runs as
-    fast as ours whatever runs it.
+    fast as ours whatever runs it, but where it is let run (`harness.warp`). `expected` tells what a sound guest does,
+    as far as is known by then.
     """
     deadline = Deadline.after(BOOT_LIMIT * stage.accelerator.factor + waits)
+
+    def look() -> None:
+        _check_report(stage, waits)
+        watch(stage.machine, stage.host, expected, BOOT_LIMIT)
+
     try:
         _wait_for_sign(stage, deadline)
-        stage.guest.connect(deadline, lambda: _check_report(stage, waits), lambda: stage.address)
-        # Some provisioners make the user first, and report then.
-        with suppress(TooLate):
-            _wait(stage, deadline.sooner(LOGIN_LIMIT * stage.accelerator.factor), "a report", lambda: _reported(stage))
+        stage.guest.connect(deadline, look, lambda: stage.address)
+        # Some provisioners make the user first, and report then; one that has given up does not.
+        if not stage.host.journal.first("machine", RUNS):
+            _wait_for_report(stage, deadline.sooner(LOGIN_LIMIT * stage.accelerator.factor))
         return _log_in(stage, deadline)
     except (TooLate, Gone) as ended:
         return Boot(None, _ending(stage, ended))
 
 
-def _reported(stage: Stage) -> bool | None:
-    return stage.host.ready is not None or stage.host.failure is not None or None
+def _wait_for_report(stage: Stage, deadline: Deadline) -> None:
+    """Wait for any report, which need not come."""
+
+    def reported() -> bool | None:
+        return stage.host.ready is not None or stage.host.failure is not None or None
+
+    with suppress(TooLate):
+        _wait(stage, deadline, "a report", reported)
 
 
 def _check_report(stage: Stage, waits: float) -> None:

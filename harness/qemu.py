@@ -92,6 +92,12 @@ class Machine:
     ) -> None:
         self._cleanup.close()
 
+    def move(self, hardware: Hardware, prepare: Callable[["Machine"], None]) -> None:
+        """End QEMU, and go on in another with this hardware, once `prepare` was called. Raises MachineError."""
+        self._cleanup.close()
+        self.hardware, self._prepare = hardware, prepare
+        self.__enter__()
+
     @property
     def alive(self) -> bool:
         """Whether QEMU still runs."""

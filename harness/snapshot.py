@@ -18,22 +18,28 @@ SAVED_IN = 120.0
 _numbers = itertools.count()
 
 
-def save(machine: Machine) -> None:
-    """Halt the machine and keep its state in its disk's file. Raises Gone where QEMU cannot."""
+def save(machine: Machine, tag: str = TAG) -> None:
+    """Halt the machine and keep its state in its disk's file by this tag. Raises Gone where QEMU cannot."""
     machine.command("stop")
-    _job(machine, "snapshot-save")
+    _job(machine, "snapshot-save", tag, vmstate=DISK)
 
 
-def take_up(machine: Machine) -> None:
+def take_up(machine: Machine, tag: str = TAG) -> None:
     """Put a machine that has not started into the state that its disk's file holds. Raises Gone where it has none."""
-    _job(machine, "snapshot-load")
+    _job(machine, "snapshot-load", tag, vmstate=DISK)
 
 
-def _job(machine: Machine, command: str) -> None:
+def drop(machine: Machine, tag: str) -> None:
+    """Forget a state that was taken up: while it is there, the next one is copied cluster by cluster before it is
+    written. Raises Gone where there is none."""
+    _job(machine, "snapshot-delete", tag)
+
+
+def _job(machine: Machine, command: str, tag: str, **more: str) -> None:
     """Have QEMU do a job on the state, and wait until it is done."""
     name = f"{command}-{next(_numbers)}"
     nodes = [DISK, *([VARIABLES] if machine.hardware.variables else [])]
-    machine.command(command, job_id=name, tag=TAG, vmstate=DISK, devices=nodes)
+    machine.command(command, job_id=name, tag=tag, devices=nodes, **more)
 
     def ended() -> str | None:
         jobs = {job["id"]: job for job in machine.command("query-jobs")}

@@ -25,19 +25,23 @@ class Ready(StrEnum):
 class Expectation:
     """What a sound guest does: what it reports (`reason` is a pattern in a failure's description), and whether its
     administrator can `log_in`. `spoils` are the ids of checks that cannot pass then. `waits` are the guest's seconds
-    beyond a boot without faults until all that has shown."""
+    beyond a boot without faults until all that has shown; for `patience` of them it asks again and again, whatever is
+    answered and be it nothing, and then goes on."""
 
     ready: Ready
     log_in: bool = True
     reason: str = ""
     spoils: tuple[str, ...] = ()
     waits: float = 0.0
+    patience: float = 0.0
 
     @property
     def text(self) -> str:
         """The expectation in words."""
         reason = f" ({self.reason.replace('|', ' or ')})" if self.reason else ""
-        return f"{self.ready.value}{reason}, and its administrator {'gets in' if self.log_in else 'does not get in'}"
+        tried = f" and has tried for {self.patience / 60:g} minutes" if self.patience else ""
+        log_in = "gets in" if self.log_in else "does not get in"
+        return f"{self.ready.value}{reason}{tried}, and its administrator {log_in}"
 
 
 @dataclass(frozen=True)

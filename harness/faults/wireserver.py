@@ -23,7 +23,8 @@ from harness.injection import READY, Absence, Do, Injection, Moment
 GIVES_UP = 1200.0
 """Seconds after which cloud-init stops asking."""
 HEALTH, GOAL = "comp=health", "comp=goalstate"
-UNHEARD = replace(UNREPORTED, waits=GIVES_UP + 120)
+UNHEARD = replace(UNREPORTED, spoils=("run.dvd-ejected",), waits=GIVES_UP + 120, patience=GIVES_UP)
+"""cloud-init gives the disc back once it has the goal state."""
 WITHOUT = replace(LOST, waits=600)
 
 

@@ -23,9 +23,11 @@ EXPECTED = Expected(NAME, ADMIN, VM.address, CUSTOM_DATA, USER_DATA, True, 34 <<
 SWAP = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"
 
 
-def units(agent: str) -> str:
-    """What `systemctl show` tells of the units while the agent's is in that state."""
+def units(agent: str, local: int = 12) -> str:
+    """What `systemctl show` tells of the units while the agent's is in that state; `local` is the second in which
+    cloud-init's first stage ended."""
     told = {"ssh": ("active", 31), "sshd": ("inactive", 0), "cloud-final": ("active", 71), "walinuxagent": (agent, 50)}
+    told["cloud-init-local"] = ("active", local)
     blocks = (
         f"Id={name}.service\nActiveState={state}\nActiveEnterTimestampMonotonic={second * 1_000_000}"
         for name, (state, second) in told.items()

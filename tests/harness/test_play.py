@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,6 +17,7 @@ from harness.azure.host import BEGINS, AzureHost
 from harness.console import Console
 from harness.deadline import Deadline, Gone, TooLate
 from harness.evidence import MARK, QUESTIONS
+from harness.faults.fault import Expectation, Ready
 from harness.guest import Output
 from harness.injection import NOTHING, Injection
 from harness.play import Boot, act, first_boot, reboot, switch_off, troubled_boot
@@ -278,6 +279,21 @@ def test_under_faults_a_report_need_not_come(tmp_path: Path, monkeypatch: pytest
     made, _ = stage(tmp_path)
     assert troubled_boot(made, 0).ending == ""
     assert made.host.ready is None
+
+
+def test_a_guest_that_is_to_be_lost_is_waited_for_no_longer_than_a_fast_one(tmp_path: Path) -> None:
+    made, _ = stage(tmp_path, "kiln login: ", login=gone("never"))
+    made.host.journal.add("dhcp", "ACK", address=VM.address)
+    for _ in range(3):
+        made.host.journal.add("fault", "imds", does="status 503")
+    made.host.journal.began -= 421
+    lost = Expectation(Ready.NEVER, log_in=False, waits=300)
+    assert troubled_boot(made, 300, lambda: lost).ending.startswith(
+        "nobody could log in within 420 s after the guest had"
+    )
+    assert troubled_boot(made, 300, lambda: replace(lost, waits=310)).ending.startswith("never; last")
+    for other in (replace(lost, log_in=True), replace(lost, ready=Ready.SOON)):
+        assert troubled_boot(made, 300, lambda other=other: other).ending.startswith("never; last")  # type: ignore[misc]
 
 
 def test_under_faults_nobody_is_waited_for_long_after_the_report(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from harness.faults.fault import Ready, Versions
 from harness.judging import verdicts
 from harness.play import Boot
 from harness.report import Status
-from tests.harness.guests import CLOUD_INIT, VM, facts, guest, host
+from tests.harness.guests import CLOUD_INIT, VM, facts, guest, host, units
 
 NEW: Versions = {"cloud-init": (25, 1, 4)}
 OLD: Versions = {"cloud-init": (22, 4, 2)}
@@ -73,6 +73,26 @@ def test_waits_as_long_as_any_such_guest_may_need() -> None:
     assert FaultPlan.of(("imds-403",)).waits(CLOUD_INIT) < 60
     assert FaultPlan().waits(CLOUD_INIT) == 0
     assert not FaultPlan()
+
+
+def test_knows_who_asks_for_so_long_whatever_is_answered() -> None:
+    def patience(words: str, version: str) -> float:
+        told = seen(AzureHost(VM), agent=f"Cloud-Init/{version}")
+        expected = FaultPlan.of((words,)).expected_of(CLOUD_INIT, told)
+        return expected.patience if expected else -1
+
+    assert patience("ws-404-forever", "25.1.4") == 1200
+    assert patience("ws-503-forever", "22.4.2") == 1200
+    assert patience("ws-503-forever", "25.1.4") == 0, "503 is what it waits on: another answer would end that"
+    assert patience("ws-404-forever,imds-403", "25.1.4") == 0
+    assert FaultPlan.of(("ws-503-forever",)).expected_of(CLOUD_INIT, AzureHost(VM)) is None
+
+
+def test_a_guest_that_gives_up_too_early_fails() -> None:
+    made = seen(AzureHost(VM))
+    made.take_eject()
+    assert judged("ws-404-forever", made, Boot(guest(units=units("active", 1290)))) == {}
+    assert judged("ws-404-forever", made)["fault.patience"] == "it asked until 12 s after its start"
 
 
 def recovered() -> AzureHost:
