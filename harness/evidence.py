@@ -27,9 +27,11 @@ PROVISIONED = ("/var/lib/waagent/provisioned", "/var/lib/cloud/instance", "/var/
 QUESTIONS: Mapping[str, str] = {
     "state": "systemctl is-system-running --wait",
     # A system that is "running" has none that failed, and a look at its units costs half a second under emulation.
+    # Of a program that ends at once the journal may not know the unit, but its name.
     "failed": '{ read -r mark; read -r state; } <$kept/state; test running = "$state" ||'
     " for unit in $(systemctl list-units --failed --plain --no-legend | cut -d' ' -f1); do"
-    ' echo "$unit"; journalctl -b --no-pager -o cat -n 12 -u $unit | sed "s/^/  /"; done',
+    ' echo "$unit"; name=${unit%.service}; journalctl -b --no-pager -o cat -n 12 _SYSTEMD_UNIT=$unit + UNIT=$unit'
+    ' + SYSLOG_IDENTIFIER=$name + SYSLOG_IDENTIFIER=${name}d | sed "s/^/  /"; done',
     "kernel-name": "show /proc/sys/kernel/hostname",
     "static-name": "hostnamectl --static",
     "transient-name": "hostnamectl --transient",
