@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from distros import all_recipes, lifetime
+from distros.proof import proven
 
 RECIPES = {(recipe.name, recipe.arch): recipe for recipe in all_recipes()}
 ALMA = RECIPES["almalinux-9", "x86_64"]
@@ -39,5 +40,5 @@ def test_lists_each_release_once_with_all_its_architectures() -> None:
 
 def test_tells_a_program_what_was_proven_and_what_has_ended() -> None:
     told = lifetime.entry(replace(ALMA, end_of_support="2020-01-01"), date(2026, 11, 23))
-    assert (told["proven"], told["ended"], told["arch"]) == ("nothing", True, "x86_64")
+    assert (told["proven"], told["ended"], told["arch"]) == (proven(ALMA), True, "x86_64")
     assert lifetime.entry(RECIPES["oracle-9", "x86_64"], date(2026, 11, 23))["kernels"] == ["uek", "rhck"]
