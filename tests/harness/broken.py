@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.guest import make_key
 from tests.harness import damage
 
 SHORT = {"limit": 240}
 """Seconds that a guest without report is waited for: Azure waits for 1200."""
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBzKEbdpv38nGDEbhqJ1nYvhDJZEhJt0tHAl9zhuESIi builder"
+KEY = make_key("builder")
+"""A host key of the machine that the image was made on."""
 OLD_MAC = """network:
   version: 2
   ethernets:
@@ -23,7 +25,8 @@ OLD_MAC = """network:
 class Broken:
     """An image of Debian 12 with `files` written (path to text, None: removed) and `more` done to its disk.
 
-    `offline` are checks that `inspect` must fail, `online` those that a boot must fail, `azure` the verdict that the
+    `offline` are checks that `inspect` must fail, `online` those that a boot must fail (none: the two
+    provisioners may get along), `azure` the verdict that the
     boot's report must tell; `wishes` say how it is booted.
     """
 
@@ -106,8 +109,9 @@ BROKEN = (
     Broken(
         "host keys baked in",
         {
-            "/etc/ssh/ssh_host_ed25519_key.pub": f"{KEY}\n",
-            "/etc/cloud/cloud.cfg.d/95-keys.cfg": "ssh_deletekeys: false\nssh_genkeytypes: []\n",
+            "/etc/ssh/ssh_host_ed25519_key": KEY.private,
+            "/etc/ssh/ssh_host_ed25519_key.pub": f"{KEY.public}\n",
+            "/etc/cloud/cloud.cfg.d/95-keys.cfg": "ssh_deletekeys: false\n",
         },
         ("clean.hostkeys",),
         ("twin.run.identity-differs",),

@@ -49,7 +49,8 @@ def without(disk: Path, *paths: str) -> None:
 
 
 def rewritten(disk: Path, files: Mapping[str, str | None]) -> None:
-    """Files have this text, root's and readable for all, or are missing (None); their folders must be there."""
+    """Files have this text, or are missing (None); their folders must be there. They are root's, and readable for all
+    but private keys."""
     with tempfile.TemporaryDirectory() as room:
         commands = []
         for number, (path, text) in enumerate(files.items()):
@@ -57,7 +58,10 @@ def rewritten(disk: Path, files: Mapping[str, str | None]) -> None:
             if text is not None:
                 piece = Path(room, str(number))
                 piece.write_text(text)
-                commands += [f"write {piece} {path}", f"sif {path} mode 0100644"]
+                commands += [
+                    f"write {piece} {path}",
+                    f"sif {path} mode {'0100600' if path.endswith('_key') else '0100644'}",
+                ]
         debugfs(disk, *commands)
 
 
