@@ -25,9 +25,8 @@ OLD_MAC = """network:
 class Broken:
     """An image of Debian 12 with `files` written (path to text, None: removed) and `more` done to its disk.
 
-    `offline` are checks that `inspect` must fail, `online` those that a boot must fail (none: the two
-    provisioners may get along), `azure` the verdict that the
-    boot's report must tell; `wishes` say how it is booted.
+    `offline` are checks that `inspect` must fail, `online` those that a boot must fail (none: it is not booted),
+    `azure` the verdict that the boot's report must tell; `wishes` say how it is booted.
     """
 
     name: str
