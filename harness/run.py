@@ -106,7 +106,7 @@ def _hold(stage: Stage, progress: Progress) -> None:
         with serial_console(stage.machine.console_socket) as line:
             attach(line)
         return
-    progress.note(f"The guest is held until Ctrl-C; its console is in {stage.folder / CONSOLE}")
     with suppress(KeyboardInterrupt):
+        progress.note(f"The guest is held until Ctrl-C; its console is in {stage.folder / CONSOLE}")
         while stage.machine.alive:
             time.sleep(1)

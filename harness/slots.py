@@ -48,8 +48,12 @@ def in_slots(calls: Sequence[Sealed], most: int, tell: Callable[[str], None]) ->
     """Make all calls, at most so many at once; yields the place of each in `calls` and its exit status as it ends.
 
     `tell` gets the lines that calls write on standard error where several run at once, with their label. Ctrl-C and an
-    error in one of them ask the others to end in good order, and wait for that. Raises what they raise.
+    error in one of them ask the others to end in good order, and wait for that. Raises what they raise. Where one
+    runs at a time, what Ctrl-C means is its own affair: a guest that is held is let go, and the next one begins.
     """
+    if most == 1:
+        yield from _one_by_one(calls)
+        return
     waiting = deque(enumerate(calls))
     running: dict[int, tuple[Call, ExitStack]] = {}
     with ExitStack() as stack:
@@ -59,7 +63,7 @@ def in_slots(calls: Sequence[Sealed], most: int, tell: Callable[[str], None]) ->
                     place, one = waiting.popleft()
                     one.begin()
                     own = stack.enter_context(ExitStack())
-                    running[place] = own.enter_context(_begun(one, tell if most > 1 else None)), own
+                    running[place] = own.enter_context(_begun(one, tell)), own
                 for place in [place for place, (call, _) in running.items() if call.ended]:
                     call, own = running.pop(place)
                     with own:
@@ -74,10 +78,18 @@ def in_slots(calls: Sequence[Sealed], most: int, tell: Callable[[str], None]) ->
             raise
 
 
+def _one_by_one(calls: Sequence[Sealed]) -> Iterator[tuple[int, int]]:
+    for place, one in enumerate(calls):
+        one.begin()
+        with sealed(one.module, one.request) as call:
+            status = call.attend()
+        yield place, status
+
+
 @contextmanager
-def _begun(one: Sealed, tell: Callable[[str], None] | None) -> Iterator[Call]:
+def _begun(one: Sealed, tell: Callable[[str], None]) -> Iterator[Call]:
     with ExitStack() as stack:
-        complaints = stack.enter_context(_lines(lambda line: tell(f"{one.label}: {line}"))) if tell else None
+        complaints = stack.enter_context(_lines(lambda line: tell(f"{one.label}: {line}")))
         yield stack.enter_context(sealed(one.module, one.request, complaints))
 
 

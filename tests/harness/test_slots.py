@@ -29,6 +29,11 @@ def main(request):
     if name.startswith("long"):
         subprocess.Popen(["sleep", "SECONDS"])
         time.sleep(1000)
+    if name == "held":
+        try:
+            time.sleep(1000)
+        except KeyboardInterrupt:
+            return 0
     while any(not (folder / f"{other}.begun").exists() for other in request["waits_for"]):
         time.sleep(0.02)
     return len(name)
@@ -103,6 +108,23 @@ def parent(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     yield process
     process.kill()
     process.wait()
+
+
+def test_one_at_a_time_decides_itself_what_ctrl_c_means(folder: Path) -> None:
+    """Whoever watches a guest that is held has seen enough; the next run is not what was given up."""
+    code = (
+        "from harness.slots import Sealed, in_slots\n"
+        f"request = dict(folder={str(folder)!r}, waits_for=())\n"
+        f"calls = [Sealed(name, {MODULE!r}, dict(request, name=name)) for name in ('held', 'a')]\n"
+        "print(list(in_slots(calls, 1, print)))"
+    )
+    path = f"{PROJECT}:{folder}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+    )
+    assert eventually((folder / "held.begun").exists)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20)[0].strip() == "[(0, 0), (1, 1)]"
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

@@ -40,8 +40,8 @@ cmpxchg16b is followed by a jump, and QEMU 7.2 leaves rubbish in the flags there
 class Standin:
     """A stand-in mirror for one recipe, made.
 
-    `mirror` is what follows the server's address in the mirror's URL, as "/ubuntu"; `flags` are further words of the
-    build command that the recipe needs with it.
+    `mirror` is the mirror's own folder in what is served, as "/ubuntu"; `flags` are further words of the build command
+    that the recipe needs with it.
     """
 
     recipe: Recipe
@@ -60,11 +60,23 @@ class Standin:
         """The key that signs it."""
         return SigningKey(self.folder)
 
-    def command(self, url: str) -> tuple[str, ...]:
-        """The words of the build that uses it, where `served` is offered at that URL (without a slash at its end)."""
+    @property
+    def place(self) -> str:
+        """Where a server offers `served`: a path of this very stand-in's.
+
+        Two of them at one URL would look like an archive that was set back in time, which Kiln refuses.
+        """
+        return f"/{self.recipe.name}-{hashlib.sha256(self.key.public.read_bytes()).hexdigest()[:12]}"
+
+    def url(self, server: str) -> str:
+        """The mirror's URL at a server (its URL without a slash at the end) that offers it at its place."""
+        return server + self.place + self.mirror
+
+    def command(self, server: str) -> tuple[str, ...]:
+        """The words of the build that uses it, served at its place by that server."""
         recipe = self.recipe
         what = ("--distro", recipe.distro, "--release", recipe.release, "--arch", recipe.arch)
-        mirror = ("--mirror", url + self.mirror, "--mirror-key", str(self.key.public))
+        mirror = ("--mirror", self.url(server), "--mirror-key", str(self.key.public))
         return ("./kiln", "build", *what, *mirror, *self.flags)
 
 

@@ -48,7 +48,7 @@ def make(request: StandinRequest, progress: Progress) -> Standin:
 def lines(made: Standin, request: StandinRequest) -> Iterator[str]:
     """What to tell: what was invented, where it lies, and what builds from it."""
     yield from made.invented.lines()
-    yield f"It lies in {made.folder}, and is served at {_url(request)} by"
+    yield f"It lies in {made.folder}, and is served at {made.url(_url(request))} by"
     yield f"  {shlex.join(_serve(request))}"
     yield "While that runs, this builds an image from it:"
     yield f"  {shlex.join(made.command(_url(request)))}"
@@ -57,7 +57,7 @@ def lines(made: Standin, request: StandinRequest) -> Iterator[str]:
 def serve(made: Standin, request: StandinRequest) -> None:
     """Offer it on loopback until Ctrl-C. Raises CallerError where the port is taken."""
     try:
-        with served(made.served, request.port):
+        with served(made.served, request.port, at=made.place):
             Event().wait()
     except KeyboardInterrupt:
         return

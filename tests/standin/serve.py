@@ -19,8 +19,11 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, port: int = 0, context: ssl.SSLContext | None = None) -> Iterator[Served]:
-    """Offer the folder on 127.0.0.1 while the block runs; port 0: any that is free. With a `context`, by TLS."""
+def served(folder: Path, port: int = 0, context: ssl.SSLContext | None = None, at: str = "") -> Iterator[Served]:
+    """Offer the folder on 127.0.0.1 while the block runs, at the path `at` ("/name"; "" is the root).
+
+    Port 0: any that is free. With a `context`, by TLS.
+    """
     here = Served("")
 
     class Handler(SimpleHTTPRequestHandler):
@@ -29,6 +32,9 @@ def served(folder: Path, port: int = 0, context: ssl.SSLContext | None = None) -
         def do_GET(self) -> None:
             here.asked.append(self.path)
             super().do_GET()
+
+        def translate_path(self, path: str) -> str:
+            return super().translate_path(path.removeprefix(at) if path.startswith(f"{at}/") else "/no-such-place")
 
         def log_message(self, format: str, *arguments: object) -> None:
             """Say nothing: whoever wants to know looks at `asked`."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from build import keys
 from build.errors import CallerError
 from build.progress import Progress
 from build.request import find_recipe
-from tests.standin import FIRST, KINDS, command
+from tests.standin import FIRST, KINDS, Standin, command
 from tests.standin.apt import SHAPES, sets_of, write_release
 from tests.standin.command import StandinRequest
 from tests.standin.debs import renamed
@@ -109,6 +110,27 @@ def test_serves_a_folder_and_notes_what_was_asked_for(tmp_path: Path) -> None:
     assert here.asked == ["/file"]
 
 
+def test_serves_a_folder_at_a_place_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    with served(tmp_path, at="/place") as here:
+        with urllib.request.urlopen(f"{here.url}/place/file") as answer:
+            assert answer.read() == b"content"
+        for elsewhere in ("/file", "/placefile", "/"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(here.url + elsewhere)
+
+
+def test_two_of_the_same_recipe_have_different_places(tmp_path: Path) -> None:
+    recipe = find_recipe("rocky", "10", "x86_64")
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "key.asc").write_text(name)
+        made.append(Standin(recipe, tmp_path / name, Invented(recipe.name, "Debian 13", (), (), ()), "/mirror"))
+    assert len({one.url("http://127.0.0.1:1") for one in made}) == 2
+    assert made[0].url("http://127.0.0.1:1") == f"http://127.0.0.1:1{made[0].place}/mirror"
+
+
 def test_keeps_what_it_invented_in_a_report(tmp_path: Path) -> None:
     invented = Invented("ubuntu-24.04", "Debian 13", ("a label",), (("base-files", "the name"),), ("linux-tools",))
     invented.save(tmp_path)
@@ -137,8 +159,10 @@ def test_takes_no_folder_that_holds_something_else(tmp_path: Path) -> None:
 
 def test_tells_the_command_that_builds_from_it(tmp_path: Path) -> None:
     Invented("ubuntu-24.04", "Debian 13", (), (), ()).save(tmp_path)
+    (tmp_path / "key.asc").write_text("a key")
     asked = request("apt", output=tmp_path)
-    *_, serve, _, build = command.lines(command.make(asked, Progress()), asked)
+    made = command.make(asked, Progress())
+    *_, serve, _, build = command.lines(made, asked)
     assert serve.strip() == f"./kiln standin apt --arch x86_64 --output {tmp_path} --port 8765 --serve"
-    assert "--mirror http://127.0.0.1:8765/mirror" in build
+    assert f"--mirror http://127.0.0.1:8765{made.place}/mirror" in build
     assert f"--mirror-key {tmp_path}/key.asc" in build

@@ -26,5 +26,5 @@ class Mirror(TypedDict):
 def mirrored(recipe: Recipe, progress: Progress, *, offline: bool = False) -> Iterator[Mirror]:
     """Serve the recipe's stand-in while the block runs; one at a time on this machine."""
     made = standin(recipe, progress, offline=offline)
-    with cache.locked("standin-port", waiting=progress.note), served(made.served, PORT) as here:
-        yield {"mirror": here.url + made.mirror, "mirror_key": made.key.public}
+    with cache.locked("standin-port", waiting=progress.note), served(made.served, PORT, at=made.place) as here:
+        yield {"mirror": made.url(here.url), "mirror_key": made.key.public}
