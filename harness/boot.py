@@ -15,11 +15,11 @@ from build.errors import CallerError, MachineError
 from build.progress import Progress
 from harness.deadline import Deadline, Gone, TooLate
 from harness.faultplan import FaultPlan
-from harness.guest import load_key, make_key
 from harness.order import Order, profile_of
 from harness.play import BOOT_LIMIT
 from harness.sandbox import run_sealed
 from harness.scratch import scratch_folder
+from harness.sshkey import load_key, make_key
 from harness.stage import Stage, staged
 from harness.subject import open_subject
 from harness.terminal import attach, serial_console

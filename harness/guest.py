@@ -5,38 +5,25 @@ import io
 import logging
 import shlex
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import paramiko
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_ssh_private_key,
-)
 
-from build.errors import CallerError
 from harness.deadline import Deadline, Gone, TooLate
+from harness.sshkey import Key, plain
 
 ATTEMPT = 15.0
 """Seconds for one step of one attempt to connect (TCP, banner, login); a guest under emulation is slow to answer."""
 
+KINDS: Mapping[str, type[paramiko.PKey]] = {
+    "ssh-ed25519": paramiko.Ed25519Key,
+    "ecdsa-sha2": paramiko.ECDSAKey,
+    "ssh-rsa": paramiko.RSAKey,
+}
+"""The library's class for a key, by how its public half begins."""
+
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # attempts that fail are expected while a guest boots
-
-
-@dataclass(frozen=True)
-class Key:
-    """An SSH key pair: the private half in OpenSSH's PEM form, the public one as an authorized_keys line."""
-
-    private: str
-    public: str
 
 
 @dataclass(frozen=True)
@@ -48,47 +35,9 @@ class Output:
     stderr: str
 
 
-def make_key(comment: str = "kiln") -> Key:
-    """A fresh ed25519 key pair for one run."""
-    secret = Ed25519PrivateKey.generate()
-    public = secret.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    return Key(_openssh(secret), f"{public} {comment}")
-
-
-def load_key(private: str) -> Key:
-    """The key pair of a private key file's text: OpenSSH's or PEM form, without a passphrase.
-
-    Raises CallerError where it is none, or locked.
-    """
-    try:
-        return Key(private, _public(_secret(private)))
-    except (paramiko.SSHException, ValueError, TypeError, UnsupportedAlgorithm) as refusal:
-        raise CallerError(f"that is no usable private key: {refusal}", "give a key without a passphrase") from None
-
-
-def _secret(private: str) -> paramiko.PKey:
-    """The private key, of whatever kind.
-
-    paramiko reads none of the OpenSSH form whose content happens to need no padding, so it gets the PEM form; Ed25519
-    has only the other one, but always the same length, and so a padding.
-    """
-    load = load_ssh_private_key if "BEGIN OPENSSH" in private else load_pem_private_key
-    secret = load(private.encode(), None)
-    if isinstance(secret, Ed25519PrivateKey):
-        return paramiko.Ed25519Key.from_private_key(io.StringIO(_openssh(secret)))
-    for library, kind in ((EllipticCurvePrivateKey, paramiko.ECDSAKey), (RSAPrivateKey, paramiko.RSAKey)):
-        if isinstance(secret, library):
-            pem = secret.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
-            return kind.from_private_key(io.StringIO(pem))
-    raise paramiko.SSHException("it is neither an Ed25519 nor an ECDSA nor an RSA key")
-
-
-def _openssh(secret: Ed25519PrivateKey) -> str:
-    return secret.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
-
-
-def _public(key: paramiko.PKey) -> str:
-    return f"{key.get_name()} {key.get_base64()}"
+def _paramiko_key(key: Key) -> paramiko.PKey:
+    kind = next(kind for name, kind in KINDS.items() if key.public.startswith(name))
+    return kind.from_private_key(io.StringIO(plain(key.private)))
 
 
 class Guest:
@@ -98,7 +47,7 @@ class Guest:
         self.address, self.user, self.port = address, user, port
         self.host_key = ""
         """The guest's own key as a known_hosts line has it, once connected."""
-        self._key = _secret(key.private)
+        self._key = _paramiko_key(key)
         self._client: paramiko.SSHClient | None = None
         self._memory: dict[tuple[str, bool], Output] = {}
 

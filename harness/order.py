@@ -11,12 +11,12 @@ from build.manifest import Manifest
 from harness import ignition
 from harness.azure.ovf import profile_of as os_profile_of
 from harness.expected import CUSTOM_DATA, USER_DATA
-from harness.guest import Key
 from harness.inference import infer
 from harness.inspect import gather
 from harness.machines import MachineProfile, find_machine
 from harness.processor import processor
 from harness.profile import Profile
+from harness.sshkey import Key
 from harness.stint import Stint
 from harness.vm import DataDisk, OSProfile, VirtualMachine
 

@@ -13,7 +13,6 @@ from harness.chapters import Chapter, chapter
 from harness.deadline import Gone
 from harness.faultplan import FaultPlan
 from harness.fork import Fork, unlike
-from harness.guest import Key, load_key, make_key
 from harness.happenings import events_of
 from harness.lasting import Lasting, lasting_in
 from harness.order import Order
@@ -22,6 +21,7 @@ from harness.profile import Profile
 from harness.report import Event
 from harness.scenario import Scenario
 from harness.scratch import scratch_folder
+from harness.sshkey import Key, load_key, make_key
 from harness.stage import Stage, staged
 from harness.stint import Stint
 
@@ -147,7 +147,7 @@ def _boots(
 ) -> tuple[Chapter, ...]:
     with play.progress.step("Booting until its administrator can log in and its boot is done"):
         if play.faults:
-            expected = partial(play.faults.expected_of, profile, stage.host)
+            expected = partial(play.faults.expected_of, profile, stage.host.journal)
             boot = troubled_boot(stage, play.faults.waits(profile), expected)
         else:
             boot = first_boot(stage, profile, order.seed == "azure" and stint.fresh, play.limit)

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from build.errors import MachineError
 from build.progress import Progress
 from harness import belongings
 from harness.answer import answer
 from harness.chapters import Chapter
-from harness.faultplan import FaultPlan, under_faults
+from harness.faultplan import FaultPlan
+from harness.faultverdicts import under_faults
 from harness.fork import Fork
 from harness.hostnames import names_seen
 from harness.judging import has_failed, notes, verdicts
@@ -25,6 +27,9 @@ from harness.scenario import Scenario, find_scenario
 from harness.stage import JOURNAL, Stage
 from harness.store import save
 from harness.terminal import attach, serial_console
+
+LOOK = 0.1
+"""Seconds between two looks whether the image has been read."""
 
 
 def main(told: Mapping[str, Any]) -> int:
@@ -55,7 +60,7 @@ def main(told: Mapping[str, Any]) -> int:
     played = perform(Play(order, profile, scenario, folder, progress, told["link"], limit, fork, plan, watch, mourn))
     report = Report(
         image=told["container"] or told["image"],
-        digest=told["digest"],
+        digest=_digest(Path(told["digest"]), progress),
         scenario=scenario.name,
         seed=order.seed,
         machine=played.machine,
@@ -72,6 +77,17 @@ def main(told: Mapping[str, Any]) -> int:
     )
     save(report, folder)
     return 0
+
+
+def _digest(place: Path, progress: Progress) -> str:
+    """The image's digest, which whoever ordered the run puts there. Raises MachineError where there will be none."""
+    if not place.exists():
+        with progress.step("Reading the image's content"):
+            while not place.exists():
+                time.sleep(LOOK)
+    if not (digest := place.read_text()):
+        raise MachineError("the image's content could not be read")
+    return digest
 
 
 def _verdicts(plan: FaultPlan, chapters: tuple[Chapter, ...]) -> tuple[Verdict, ...]:

@@ -21,7 +21,7 @@ from harness.azure.services import services
 from harness.console import Console
 from harness.director import HANDED_OVER, Scene, directed
 from harness.fork import Fork
-from harness.guest import Guest, Key
+from harness.guest import Guest
 from harness.hardware import Hardware
 from harness.injection import NOTHING, READY, Injection, Moment
 from harness.lasting import Lasting, lasting_in
@@ -31,6 +31,7 @@ from harness.profile import Profile
 from harness.qemu import CONSOLE, Machine
 from harness.scratch import scratch_folder
 from harness.snapshot import take_up
+from harness.sshkey import Key
 from harness.stint import Stint
 from harness.tpm import virtual_tpm
 from harness.vm import VirtualMachine

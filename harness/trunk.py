@@ -18,13 +18,13 @@ from harness.assembly import hardware_of
 from harness.azure.frames import IPV4, UDP
 from harness.console import Console
 from harness.deadline import Deadline, Gone, TooLate
-from harness.guest import make_key
 from harness.lasting import lasting_in
 from harness.order import Order, make_vm, profile_of
 from harness.play import BOOT_LIMIT
 from harness.processor import processor
 from harness.qemu import CONSOLE, Machine
 from harness.snapshot import save
+from harness.sshkey import make_key
 from harness.wire import LARGEST_FRAME, link
 
 BEGINS = r"Starting (?:cloud-init-(?:main|local)|systemd-networkd\.|NetworkManager\.|networking\.|wickedd?\b|w\w*agent)"

@@ -6,12 +6,14 @@ namespace, where the host and the guest live.
 
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from build import wholefile
 from build.errors import Bug, MachineError
 from build.progress import Progress
 from harness.accelerator import Accelerator, choose_accelerator
@@ -54,15 +56,36 @@ def verify(request: VerifyRequest, progress: Progress) -> Verified:
         progress.note(f"guests are emulated, which is slow: {accelerator.why}")
     for one in refused:
         progress.note(f"Machine {one.machine}, not played: {one.reason}")
-    with progress.step("Reading the image's content"):
-        digest = digest_of(subject.disk, subject.runs)
     reports: list[Report] = []
-    for _, group in groupby(runs, lambda one: one.machine["machine"]):
-        together = tuple(group)
-        with _shared_boot(subject, together, request, accelerator, progress) as fork:
-            orders = [_order(one, subject.runs / one.name, digest, request, fork) for one in together]
-            reports += _play(together, orders, request, progress)
+    with _digest_beside(subject) as digest:
+        for _, group in groupby(runs, lambda one: one.machine["machine"]):
+            together = tuple(group)
+            with _shared_boot(subject, together, request, accelerator, progress) as fork:
+                orders = [_order(one, subject.runs / one.name, digest, request, fork) for one in together]
+                reports += _play(together, orders, request, progress)
     return Verified(tuple(reports), refused)
+
+
+@contextmanager
+def _digest_beside(subject: Subject) -> Iterator[Path]:
+    """A file in which the digest of the image is to be: it is read while guests boot, which have no use for it.
+
+    Raises what went wrong with the reading, whatever its consequences; the file is empty then.
+    """
+
+    def read(place: Path) -> None:
+        digest = ""
+        try:
+            digest = digest_of(subject.disk, subject.runs)
+        finally:
+            wholefile.write(place, digest.encode())
+
+    with scratch_folder() as folder, ThreadPoolExecutor(1) as reader:
+        reading = reader.submit(read, folder / "digest")
+        try:
+            yield folder / "digest"
+        finally:
+            reading.result()
 
 
 @contextmanager
@@ -86,11 +109,11 @@ def _shared_boot(
         yield None if status else folder
 
 
-def _order(one: Run, folder: Path, digest: str, request: VerifyRequest, fork: Path | None) -> Mapping[str, Any]:
+def _order(one: Run, folder: Path, digest: Path, request: VerifyRequest, fork: Path | None) -> Mapping[str, Any]:
     """What the sealed side gets of a run whose files go to that folder."""
     return {
         **one.machine,
-        "digest": digest,
+        "digest": str(digest),
         "scenario": one.scenario.name,
         "folder": str(folder),
         "faults": [chosen.word for chosen in one.faults.chosen],

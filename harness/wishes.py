@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from build.errors import CallerError
-from harness.guest import load_key
 from harness.machines import MachineProfile, find_machine, plain
 from harness.scenario import SEEDS
+from harness.sshkey import load_key
 from harness.subject import Subject, generations
 
 DEFAULT_NAME = "kiln-vm"

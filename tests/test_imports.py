@@ -19,7 +19,12 @@ SHARED = {
     # Tasks are declared in one place and run from another.
     "invoke": {"commandline", "tasks"},
     # Keys, envelopes and signatures are different matters of one library.
-    "cryptography": {"harness.azure.attested", "harness.azure.certificates", "harness.azure.envelope", "harness.guest"},
+    "cryptography": {
+        "harness.azure.attested",
+        "harness.azure.certificates",
+        "harness.azure.envelope",
+        "harness.sshkey",
+    },
     # What moves while one waits, and what is read afterwards.
     "rich": {"build.progress", "harness.render_text"},
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.guest import make_key
+from harness.sshkey import make_key
 from tests.harness import damage
 
 SHORT = {"limit": 240}

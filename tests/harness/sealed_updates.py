@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.deadline import Deadline
-from harness.guest import make_key
 from harness.lasting import lasting_in
 from harness.machines import GEN1, GEN2
 from harness.order import Order, profile_of
 from harness.play import BOOT_LIMIT, first_boot
+from harness.sshkey import make_key
 from harness.stage import staged
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from build.errors import CallerError
 from harness.deadline import Deadline, Gone, TooLate
-from harness.guest import Guest, Key, load_key, make_key
+from harness.guest import Guest
+from harness.sshkey import Key, load_key, make_key
 
 KEY = make_key()
 

@@ -10,13 +10,13 @@ import pytest
 from build.errors import CallerError
 from harness.accelerator import TCG
 from harness.expected import CUSTOM_DATA, USER_DATA
-from harness.guest import make_key
 from harness.machines import GEN1, GEN2, TRUSTED, MachineProfile
 from harness.order import Order, make_vm, profile_of, waiting, with_disks
 from harness.performance import machine_facts
 from harness.processor import X86_64
 from harness.run import _files
 from harness.scenario import find_scenario
+from harness.sshkey import make_key
 from harness.stage import Stage
 from harness.stint import Stint
 from harness.vm import swapped

@@ -8,10 +8,10 @@ import pytest
 from build.diskfile import DiskFile
 from build.errors import CallerError, MachineError
 from build.progress import Progress
-from harness.guest import make_key
 from harness.machines import GEN1, GEN2, TRUSTED
 from harness.runs import VerifyRequest
 from harness.scratch import scratch_folder
+from harness.sshkey import make_key
 from harness.subject import Subject
 from harness.verify import Verified, verify
 from harness.wishes import GROWTH, MachineWishes, machine_order, machines

@@ -7,8 +7,9 @@ import pytest
 from build.errors import CallerError
 from harness.azure.host import AzureHost
 from harness.chapters import Chapter
-from harness.faultplan import FaultPlan, under_faults, versions_of
+from harness.faultplan import FaultPlan, versions_of
 from harness.faults.fault import Ready, Versions
+from harness.faultverdicts import under_faults
 from harness.judging import verdicts
 from harness.play import Boot
 from harness.report import Status
@@ -65,7 +66,7 @@ def test_learns_the_versions_from_what_clients_call_themselves() -> None:
     made = seen(AzureHost(VM), agent="Cloud-Init/25.1.4-0ubuntu0~24.04")
     made.journal.add("wireserver", "exchange", agent="WALinuxAgent/2.7.3.0+health")
     made.journal.add("wireserver", "exchange", agent="curl/8")
-    assert versions_of(made) == {"cloud-init": (25, 1, 4), "waagent": (2, 7, 3, 0)}
+    assert versions_of(made.journal) == {"cloud-init": (25, 1, 4), "waagent": (2, 7, 3, 0)}
 
 
 def test_waits_as_long_as_any_such_guest_may_need() -> None:
@@ -78,14 +79,14 @@ def test_waits_as_long_as_any_such_guest_may_need() -> None:
 def test_knows_who_asks_for_so_long_whatever_is_answered() -> None:
     def patience(words: str, version: str) -> float:
         told = seen(AzureHost(VM), agent=f"Cloud-Init/{version}")
-        expected = FaultPlan.of((words,)).expected_of(CLOUD_INIT, told)
+        expected = FaultPlan.of((words,)).expected_of(CLOUD_INIT, told.journal)
         return expected.patience if expected else -1
 
     assert patience("ws-404-forever", "25.1.4") == 1200
     assert patience("ws-503-forever", "22.4.2") == 1200
     assert patience("ws-503-forever", "25.1.4") == 0, "503 is what it waits on: another answer would end that"
     assert patience("ws-404-forever,imds-403", "25.1.4") == 0
-    assert FaultPlan.of(("ws-503-forever",)).expected_of(CLOUD_INIT, AzureHost(VM)) is None
+    assert FaultPlan.of(("ws-503-forever",)).expected_of(CLOUD_INIT, AzureHost(VM).journal) is None
 
 
 def test_a_guest_that_gives_up_too_early_fails() -> None:
