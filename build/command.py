@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -61,12 +61,14 @@ def run(
     timeout: float | None = None,
     only_stdout: bool = False,
     inherit: bool = True,
+    worth: Callable[[str], bool] = lambda line: True,
 ) -> Result:
     """Run a program to its end.
 
     `text` is its standard input, `env` is added to the environment, of which it gets nothing else than PATH unless it
     may `inherit` it; `timeout` is in seconds, and with `only_stdout` what it writes to standard error goes to the log
-    alone.
+    alone. Of what it prints the log gets the lines that are `worth` it; all of them where its exit status is not in
+    `expect`.
     Raises MachineError where it is missing or takes too long, CommandFailed for an exit status not in `expect`.
     """
     words = tuple(str(word) for word in argv)
@@ -92,7 +94,8 @@ def run(
     except subprocess.TimeoutExpired:
         raise MachineError(f"{words[0]} did not end within {timeout:.0f} s", shlex.join(words)) from None
     if log:
-        print((done.stderr or "") + done.stdout, end="", file=log, flush=True)
+        told = ((done.stderr or "") + done.stdout).splitlines(keepends=True)
+        print(*filter(worth if done.returncode in expect else None, told), sep="", end="", file=log, flush=True)
     if done.returncode not in expect:
         raise CommandFailed(words, done.returncode, (done.stderr or "") + done.stdout)
     return Result(done.stdout, done.returncode)

@@ -18,7 +18,9 @@ from build.workspace import Workspace
 LABELS = "labels"
 """The file beside the tree that holds what was computed: a label and a path each line."""
 ATTRIBUTE = "security.selinux"
-WOULD = re.compile(r"Would relabel (/.*) from (?:<no context>|\S+) to (\S+)")
+LABEL = "Would relabel "
+"""How setfiles begins the line of each of thousands of files, which would make up nearly all of a build's log."""
+WOULD = re.compile(LABEL + r"(/.*) from (?:<no context>|\S+) to (\S+)")
 MADE_BY_MKE2FS = ("/lost+found", "system_u:object_r:lost_found_t:s0")
 FORGOTTEN = "no SELinux labels could be computed: the first boot sets them, takes long for it, and restarts once"
 
@@ -39,7 +41,8 @@ class ComputeLabels:
         work.remove("/.autorelabel")
         work.file(LABELS).unlink(missing_ok=True)
         try:
-            told = work.tool("/usr/sbin/setfiles", "-n", "-v", "-F", "-r", work.tree, contexts, work.tree).stdout
+            words = ("/usr/sbin/setfiles", "-n", "-v", "-F", "-r", work.tree, contexts, work.tree)
+            told = work.tool(*words, worth=lambda line: not line.startswith(LABEL)).stdout
         except CommandFailed as failure:
             print(failure.what, file=work.log)
             told = ""
@@ -87,10 +90,15 @@ class WriteLabels:
                 value = f"/{files[label].relative_to(work.tools)}"
                 print(f"ea_set -f {value} {quoted(path)} {ATTRIBUTE}", file=file)
         disk = f"/{work.disk.relative_to(work.tools)}?offset={self.layout.root.start}"
-        told = work.tool("/usr/sbin/debugfs", "-w", "-f", script, disk).stdout
-        complaints = [line for line in told.splitlines() if line and not line.startswith("debugfs")]
+        told = work.tool("/usr/sbin/debugfs", "-w", "-f", script, disk, worth=is_complaint).stdout
+        complaints = list(filter(is_complaint, told.splitlines()))
         if complaints:
             raise MachineError(f"writing SELinux labels failed: {complaints[0]}", "the build's log has all of it")
+
+
+def is_complaint(line: str) -> bool:
+    """Whether debugfs, which repeats each command behind its name, printed more than that."""
+    return bool(line.strip()) and not line.startswith("debugfs")
 
 
 def quoted(path: str) -> str:

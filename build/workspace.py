@@ -110,12 +110,18 @@ class Workspace:
         path = self.file(WARNINGS)
         return tuple(path.read_text().splitlines()) if path.is_file() else ()
 
-    def tool(self, *argv: str | Path, text: str | None = None, expect: tuple[int, ...] = (0,)) -> Result:
-        """Run a program of the tools tree; paths below the workspace are translated."""
+    def tool(
+        self,
+        *argv: str | Path,
+        text: str | None = None,
+        expect: tuple[int, ...] = (0,),
+        worth: Callable[[str], bool] = lambda line: True,
+    ) -> Result:
+        """Run a program of the tools tree; paths below the workspace are translated. `worth`: which of its lines the
+        log gets."""
         words = [f"/{word.relative_to(self.tools)}" if isinstance(word, Path) else word for word in argv]
-        return run(
-            "chroot", self.tools, *_clean_environment(self.epoch), *words, text=text, log=self.log, expect=expect
-        )
+        words = ["chroot", str(self.tools), *_clean_environment(self.epoch), *map(str, words)]
+        return run(*words, text=text, log=self.log, expect=expect, worth=worth)
 
     def installer(self, *argv: str | Path, env: Mapping[str, str], expect: tuple[int, ...] = (0,)) -> Result:
         """Run a package manager of the tools tree, which fills the tree and runs packages' scripts in it.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from build.selinux import labels, quoted
+from build.selinux import is_complaint, labels, quoted
 
 ROOT = "/work/image/tree"
 
@@ -24,3 +24,8 @@ def test_reads_what_setfiles_would_do() -> None:
 @pytest.mark.parametrize(("path", "written"), [("/a b", '"/a b"'), ('/a"b', '"/a""b"'), ("/[x]*", '"/[x]*"')])
 def test_writes_paths_as_debugfs_reads_them(path: str, written: str) -> None:
     assert quoted(path) == written
+
+
+def test_knows_what_debugfs_complains_of_from_what_it_repeats() -> None:
+    told = ["debugfs 1.47.2 (1-Jan-2025)", 'debugfs: ea_set -f /work/0 "/a" security.selinux', "", "/a: File not found"]
+    assert list(filter(is_complaint, told)) == ["/a: File not found"]
