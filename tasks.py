@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from build.errors import MachineError
+from build.errors import CallerError, MachineError
 from commandline import INTERRUPTED, command, run_tasks, say_json
 from options import BUILD, GUEST, IMAGE, JSON, build_request, guest_options, image_path, one_of, path_or_none
 
@@ -158,6 +158,27 @@ def verify(
         for one in found.reports:
             print_report(one)
     return 0 if found.passed else 1
+
+
+@command(
+    image="a disk: raw, qcow2, VHDX, or a VHD of any kind",
+    output="the VHD to write (default: a raw disk becomes one in place; of others, the same name with .vhd)",
+    undo="take the footer off again: the raw disk is what it was",
+    json=JSON,
+)
+def convert(c: Context, image: str, output: str = "", undo: bool = False, json: bool = False) -> None:
+    """Make a fixed VHD, as Azure takes it, of a disk in another format."""
+    path = image_path(image)
+    if undo and output:
+        raise CallerError("--undo works in place", "leave --output out")
+    from build.progress import Progress
+    from publish import convert as converting
+
+    made = converting.undo(path) if undo else converting.convert(path, path_or_none(output), Progress())
+    if json:
+        say_json({"file": str(made.path), "size": made.size, "done": made.done})
+    else:
+        print(f"{made.path}: {made.size >> 20} MiB; {made.done}")
 
 
 @command(json=JSON)

@@ -1,13 +1,12 @@
 """Building an image, from what the caller asked to the folder that holds it. The one entrance to this package."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from build import archive, base, cache, confined, foreign, freshness, keys, locking, offered, proxy, tools
+from build import archive, base, cache, confined, foreign, freshness, keys, locking, offered, proxy, sourcedate, tools
 from build.access import other_archive, private
 from build.archive import Release
 from build.errors import CallerError, MachineError
@@ -23,7 +22,7 @@ from build.spec import NOTHING, effect, layered, load
 from build.spec import sources as extra_sources
 from build.spec.blame import explained
 from build.spec.commands import require_isolation
-from build.vhd import EPOCH, LENGTH
+from build.vhd import LENGTH
 from distros import Recipe, lifetime
 from distros.recipe import Archive, Repository
 
@@ -167,13 +166,9 @@ def _credentials(request: BuildRequest) -> str:
 
 
 def _epoch(states: tuple[State, ...]) -> int:
-    """The source date in seconds: SOURCE_DATE_EPOCH, or when the newest of the archives was signed."""
-    given = os.environ.get("SOURCE_DATE_EPOCH")
-    if given is None:
-        return max(state.date for state in states)
-    if not given.isdecimal() or not EPOCH <= int(given) < 1 << 32:
-        raise CallerError(f"SOURCE_DATE_EPOCH is {given!r}", "it is a number of seconds since 1970, from 2000 on")
-    return int(given)
+    """The source date in seconds: the one that was told, or when the newest of the archives was signed."""
+    given = sourcedate.told()
+    return max(state.date for state in states) if given is None else given
 
 
 def _same(folder: Path, todo: BuildPlan) -> Manifest | None:

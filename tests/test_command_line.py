@@ -11,7 +11,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent
 TASKS = {
     *("build", "verify", "boot", "inspect", "distros", "plan", "scenarios", "faults", "doctor", "clean", "spec"),
-    *("standin", "lint", "test"),
+    *("convert", "standin", "lint", "test"),
 }
 
 
