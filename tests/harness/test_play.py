@@ -303,3 +303,13 @@ def test_under_faults_nobody_is_waited_for_long_after_the_report(tmp_path: Path)
     assert troubled_boot(made, 0).ending.startswith("nobody could log in within 30 s after the guest's report; last")
     made.host.journal.began += 31
     assert troubled_boot(made, 10).ending.startswith("never; last")
+
+
+def test_whom_the_faults_lock_out_gets_none_of_their_time_after_the_report(tmp_path: Path) -> None:
+    made, _ = stage(tmp_path, "kiln login: ", login=gone("never"))
+    made.host.take_health("NotReady", "ProvisioningFailed", "connection error")
+    made.host.journal.began -= 31
+    out = Expectation(Ready.FAILED, log_in=False, waits=300)
+    assert troubled_boot(made, 300, lambda: out).ending.startswith("nobody could log in within 30 s after the guest's")
+    for other in (None, replace(out, log_in=True)):
+        assert troubled_boot(made, 300, lambda other=other: other).ending.startswith("never; last")  # type: ignore[misc]
