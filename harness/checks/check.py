@@ -5,6 +5,7 @@ skipped, not failed. Facts are passed by parameter name: those of an image are l
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,17 @@ from harness.profile import When
 from harness.report import Status, Verdict
 
 Complaints = Iterator[str]
+SPELLING = {
+    **{word: word.upper() for word in ("bios", "dhcp", "efi", "esp", "fat", "grub", "lisa", "lvm", "mana", "mbr")},
+    **{word: word.upper() for word in ("omi", "os", "pci", "ssh", "tpm", "udf", "utc", "vhd")},
+    **{word: word.capitalize() for word in ("azure", "mellanox", "python")},
+    **{"hyperv": "Hyper-V", "iso9660": "ISO 9660", "mib": "MiB", "nvme": "NVMe", "openssl": "OpenSSL"},
+    **{"cloud init": "cloud-init", "64 bit": "64-bit"},
+    **{"hosts clock": "host's clock", "machines name": "machine's name", "ones own": "one's own"},
+    "roots password": "root's password",
+}
+"""How what no function's name can hold is written."""
+WORD = re.compile(rf"\b({'|'.join(SPELLING)})\b")
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Check:
     @property
     def title(self) -> str:
         """What holds when it passes: the function's name as a sentence."""
-        return self.complain.__name__.replace("_", " ")
+        return WORD.sub(lambda found: SPELLING[found[0]], self.complain.__name__.replace("_", " "))
 
     @property
     def why(self) -> str:

@@ -33,6 +33,15 @@ def test_carries_why_source_and_repair() -> None:
     assert verdict(SOME, {"tree": "good"}).status is Status.PASSED
 
 
+def test_writes_its_title_as_people_write_names() -> None:
+    def no_machines_name_of_the_ssh_hosts_clock() -> Iterator[str]:
+        """Made up."""
+        yield from ()
+
+    one = Check("some.id", "required", "a document", "Do this", no_machines_name_of_the_ssh_hosts_clock)
+    assert one.title == "no machine's name of the SSH host's clock"
+
+
 def test_says_what_a_skipped_check_lacked() -> None:
     assert verdict(SOME, {}).reason == "needs tree"
     assert verdict(SOME, {}, {"tree": "the root is XFS"}).reason == "the root is XFS"
