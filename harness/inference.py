@@ -58,18 +58,27 @@ def _provisioner(disk: DiskFacts | None, tree: Tree | None) -> tuple[str, str]:
         return "ignition", "the disk has Flatcar's partitions"
     if tree is None:
         return "cloud-init", "the usual one: its files cannot be seen"
-    if tree.exists("/usr/bin/cloud-init") and not tree.exists("/etc/cloud/cloud-init.disabled"):
+    cloud_init = tree.exists("/usr/bin/cloud-init")
+    waagent = tree.exists("/usr/sbin/waagent") or tree.exists("/usr/bin/waagent")
+    told = _agent(tree)
+    if {"cloud-init": cloud_init, "waagent": waagent}.get(told):
+        return told, "waagent.conf names it"
+    if cloud_init and not tree.exists("/etc/cloud/cloud-init.disabled"):
         return "cloud-init", "it is installed"
-    if tree.exists("/usr/sbin/waagent") or tree.exists("/usr/bin/waagent"):
-        return "waagent", "it is installed, cloud-init is not"
+    if waagent:
+        return "waagent", "it is installed, cloud-init is not, or is switched off"
     return "none", "neither cloud-init nor waagent is installed"
 
 
 def _kind(tree: Tree | None) -> tuple[str, str]:
-    settings = read_settings(tree.read_text("/etc/waagent.conf")) if tree else {}
-    if settings.get("Provisioning.Agent", "").lower() == "disabled":
+    if tree and _agent(tree) == "disabled":
         return "specialized", "waagent.conf disables provisioning"
     return "generalized", "nothing disables provisioning"
+
+
+def _agent(tree: Tree) -> str:
+    """Who provisions by the agent's settings, in small letters; "" where they do not say it."""
+    return read_settings(tree.read_text("/etc/waagent.conf")).get("Provisioning.Agent", "").lower()
 
 
 def _family(tree: Tree | None) -> str:

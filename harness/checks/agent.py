@@ -82,10 +82,11 @@ def auto_finds_cloud_init(waagent: dict[str, str], tree: Tree) -> Complaints:
 
 @check("agent.not-both", source=AGENT, repair="Disable cloud-init, or let it provision", when=WAAGENT)
 def cloud_init_does_not_provision_as_well(waagent: dict[str, str], tree: Tree, entry: Entry) -> Complaints:
-    """The agent gives up provisioning when it finds cloud-init enabled: the VM never becomes ready."""
+    """The agent gives up provisioning when it finds cloud-init enabled, and reports that the VM has failed."""
     off = "disabled" in entry.values("cloud-init")
     if tree.exists("/usr/bin/cloud-init") and cloud_init_is_enabled(tree) and not off:
-        yield f"Provisioning.Agent={waagent.get('Provisioning.Agent', 'auto')}, and cloud-init is enabled"
+        told = waagent.get("Provisioning.Agent", "auto")
+        yield f"{CONFIGURATION}: Provisioning.Agent={told}, and cloud-init is enabled"
 
 
 @check("agent.bool-syntax", source=AGENT, repair="Write y or n, the key at the line's beginning")

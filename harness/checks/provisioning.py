@@ -19,7 +19,7 @@ INSTALLERS = (
 PROVISIONS = GENERALIZED & CLOUD_INIT
 
 
-@check("ci.enabled", source=DOCUMENTED, repair="Enable cloud-init's units", when=PROVISIONS)
+@check("ci.enabled", source=DOCUMENTED, repair="Let nothing switch it off, and enable its units", when=PROVISIONS)
 def cloud_init_starts(tree: Tree, entry: Entry) -> Complaints:
     """It is the provisioner of this image: without it nobody gets in, and Azure never hears that the VM is ready."""
     if tree.exists("/etc/cloud/cloud-init.disabled"):

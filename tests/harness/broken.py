@@ -63,9 +63,9 @@ BROKEN = (
     ),
     Broken(
         "both provisioners",
-        {"/etc/waagent.conf": "Provisioning.Enabled=y\nProvisioning.Agent=waagent\nResourceDisk.Format=n\n"},
-        ("agent.provisioner",),
-        (),
+        {"/etc/waagent.conf": "Provisioning.Agent=waagent\nProvisioning.DeleteRootPassword=y\nResourceDisk.Format=n\n"},
+        ("agent.not-both",),
+        ("run.report-ready",),
         "Succeeded",
     ),
     Broken(
@@ -93,7 +93,7 @@ BROKEN = (
     Broken(
         "cloud-init switched off",
         {"/etc/cloud/cloud-init.disabled": ""},
-        ("agent.provisioner",),
+        ("ci.enabled",),
         ("run.boot-ssh", "run.report-ready"),
         "OSProvisioningTimedOut",
         wishes=SHORT,

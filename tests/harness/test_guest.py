@@ -42,6 +42,7 @@ class Administrator(paramiko.ServerInterface):
 
 
 def answer(channel: paramiko.Channel, command: bytes) -> None:
+    channel.recv(1)  # until the caller ends its input, which it does once it was told that the command has begun
     done = subprocess.run(["sh", "-c", command.replace(b"sudo -n ", b"")], capture_output=True, check=False)
     channel.sendall(done.stdout)
     channel.sendall_stderr(done.stderr)

@@ -17,6 +17,11 @@ def _old_agent(root: Path) -> None:
     add("etc/waagent.conf", "AutoUpdate.Enabled=n\n")(root)
 
 
+def _switched_off(root: Path) -> None:
+    swap("etc/waagent.conf", "Agent=auto", "Agent=cloud-init")(root)
+    put(root, "etc/cloud/cloud-init.disabled")
+
+
 def _enable(root: Path, unit: str) -> None:
     put(root, f"usr/lib/systemd/system/{unit}")
     link(f"{WANTS}/{unit}", f"/usr/lib/systemd/system/{unit}")(root)
@@ -41,7 +46,8 @@ DEFECTS: list[tuple[str, Change]] = [
     ("agent.extensions", add("etc/waagent.conf", "Extensions.Enabled=n\n")),
     ("agent.legacy-keys", add("etc/waagent.conf", "Provisioning.UseCloudInit=y\n")),
     ("agent.present", remove(f"{WANTS}/walinuxagent.service")),
-    ("agent.provisioner", swap("etc/waagent.conf", "Agent=auto", "Agent=waagent")),
+    ("agent.not-both", swap("etc/waagent.conf", "Agent=auto", "Agent=waagent")),
+    ("agent.provisioner", swap("etc/waagent.conf", "Agent=auto", "Agent=cloudinit")),
     ("agent.scsi-timeout", swap("etc/waagent.conf", "Timeout=300", "Timeout=30")),
     ("agent.version", _old_agent),
     ("ci.datasource", write("etc/cloud/cloud.cfg.d/99-more.cfg", "datasource_list: [ NoCloud, Azure ]\n")),
@@ -49,6 +55,7 @@ DEFECTS: list[tuple[str, Change]] = [
     ("ci.datasource", remove("etc/cloud/cloud.cfg.d/91-azure_datasource.cfg")),
     ("ci.enabled", remove(f"{WANTS}/cloud-final.service")),
     ("ci.enabled", cmdline("cloud-init=disabled")),
+    ("ci.enabled", _switched_off),
     ("ci.installer-leftovers", write("etc/cloud/cloud.cfg.d/99-installer.cfg")),
     ("ci.kvp", swap("etc/cloud/cloud.cfg.d/10-azure-kvp.cfg", "reporting", "Reporting")),
     ("ci.logging", remove("etc/cloud/cloud.cfg.d/05_logging.cfg")),
