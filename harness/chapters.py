@@ -1,12 +1,15 @@
 """One boot as the checks see it: what was expected of it, what the guest said, and what was seen from outside."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from build.manifest import Manifest
+from harness import cards
 from harness.azure.extensions import told_by_probe
 from harness.azure.host import AzureHost, computer_name
+from harness.deadline import Gone, TooLate
 from harness.expected import Expected
 from harness.names import resolve, reverse
 from harness.order import Order
@@ -60,6 +63,7 @@ def chapter(
         **({"probed": _probed(stage.host, act.deed)} if act and act.deed in PROBED else {}),
         **({"data_disks": stint.data_disks} if stint.data_disks else {}),
         **({"resource_disk": stint.resource_disk} if stint.resource_disk else {}),
+        **(_cards(stage) if stint.more_cards else {}),
         **_compared(stint, act, before),
     }
     label = ".".join(filter(None, (stint.label, act.label if act else "")))
@@ -75,6 +79,13 @@ def _compared(stint: Stint, act: Act | None, before: Chapter | None) -> Mapping[
     if act is None and stint.is_twin:
         return {"twin": before.facts["guest"], "twin_dhcp_ids": before.facts["dhcp_ids"]}
     return {"predecessor" if act is None and stint.attached else "earlier": before.facts["guest"]}
+
+
+def _cards(stage: Stage) -> Mapping[str, Any]:
+    """What a guest that still answers has of its network cards."""
+    with suppress(Gone, TooLate):
+        return {"cards": cards.seen(stage.guest, stage.vm)}
+    return {"cards": None}
 
 
 def _name_after(deed: Deed | None, before: str, profile: Profile) -> str:

@@ -46,7 +46,8 @@ def unlike(machine: MachineProfile, seed: str, stint: Stint, injection: Injectio
 def _has_other_hardware(stint: Stint, injection: Injection) -> bool:
     return any(
         (
-            *(stint.grown, stint.clock, stint.data_disks, stint.resource_disk, stint.changes_cards),
+            *(stint.grown, stint.clock, stint.data_disks, stint.resource_disk),
+            *(stint.changes_cards, stint.more_cards),
             *(injection.clock, injection.decoy, injection.disc == "unreadable"),
             *(one.do is Do.NEW_CARD for one in injection.moments),
         )

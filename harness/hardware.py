@@ -19,7 +19,7 @@ from harness.accelerator import Accelerator
 from harness.firmware import Ovmf
 from harness.processor import X86_64, Processor
 from harness.vm import CHASSIS_ASSET_TAG, VirtualMachine
-from harness.wire import NETDEV
+from harness.wire import NETDEV, netdev_of
 
 EIO = 5
 """Linux's number of an input/output error."""
@@ -212,7 +212,15 @@ def _network(hardware: Hardware) -> list[str]:
     if not hardware.link:
         return []
     port = ["-device", f"pcie-root-port,id={CARD_PORT},chassis=8"] if _has_port(hardware) else []
-    return [*hardware.link, *port, "-device", _options(network_card(hardware, hardware.vm.mac))]
+    first = ["-device", _options(network_card(hardware, hardware.vm.mac))]
+    return [*hardware.link, *port, *first, *_more_cards(hardware.vm)]
+
+
+def _more_cards(vm: VirtualMachine) -> Iterator[str]:
+    """The network cards beyond the first, on lines of their own."""
+    for number, mac in enumerate(vm.more_macs, 1):
+        card = {"driver": "virtio-net-pci", "id": f"{CARD}{number}", "netdev": netdev_of(number), "mac": mac}
+        yield from ("-device", _options({**card, "romfile": ""}))
 
 
 def network_card(hardware: Hardware, mac: str) -> Mapping[str, str]:

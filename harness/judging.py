@@ -20,11 +20,12 @@ LACKS = {
     "twin": "the other machine did not come up",
     "agent_name": "the agent has sent no status yet",
     "predecessor": "the machine before this one did not come up",
+    "cards": "nobody could log in to the guest",
 }
 SOMETIMES = frozenset(
     {
         *("earlier", "twin", "twin_dhcp_ids", "predecessor"),
-        *("first_names", "data_disks", "resource_disk", "reports", "probed"),
+        *("first_names", "data_disks", "resource_disk", "reports", "probed", "cards"),
     }
 )
 """Facts that only some boots have: another boot's, or those of a machine that something was done to."""

@@ -18,7 +18,7 @@ from harness.processor import processor
 from harness.profile import Profile
 from harness.sshkey import Key
 from harness.stint import Stint
-from harness.vm import DataDisk, OSProfile, VirtualMachine
+from harness.vm import DataDisk, NetworkInterface, OSProfile, VirtualMachine
 
 POOLED = "kiln-pooled"
 """The name of a machine that nobody has asked for yet."""
@@ -97,6 +97,18 @@ def with_disks(vm: VirtualMachine, stint: Stint) -> VirtualMachine:
     """The VM with the disks of a stint: its empty data disks, the first at LUN 0, and its temporary disk."""
     data = tuple(DataDisk(lun, size >> 30) for lun, size in enumerate(stint.data_disks))
     return replace(vm, data_disks=data, resource_disk_gib=stint.resource_disk >> 30)
+
+
+def with_cards(vm: VirtualMachine, stint: Stint) -> VirtualMachine:
+    """The VM with the further network cards of a stint; its first one has a second address then."""
+    if not stint.more_cards:
+        return vm
+    network, _, place = vm.address.rpartition(".")
+    more = tuple(
+        NetworkInterface(f"60:45:bd:00:{number:02x}:{int(place):02x}", (f"{network}.{int(place) + 20 * number}",))
+        for number in range(1, stint.more_cards + 1)
+    )
+    return replace(vm, more_addresses=(f"{network}.{int(place) + 10}",), more_interfaces=more)
 
 
 def waiting(vm: VirtualMachine, pool: str) -> VirtualMachine:

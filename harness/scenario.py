@@ -191,6 +191,13 @@ SCENARIOS = (
         (Stint(resource_disk=16 * GIB, acts=(REBOOT,)),),
         seeds=SEEDS,
     ),
+    Scenario(
+        "second-nic",
+        "the machine has a second network card, and a second address on its first one",
+        "it reports ready, has every address that it was given, and its default route leads through its first card",
+        (Stint(more_cards=1, acts=(REBOOT,)),),
+        GENERALIZED & CLOUD_INIT,
+    ),
 )
 
 

@@ -25,7 +25,7 @@ from harness.guest import Guest
 from harness.hardware import Hardware
 from harness.injection import NOTHING, READY, Injection, Moment
 from harness.lasting import Lasting, lasting_in
-from harness.order import Order, make_vm, waiting, with_disks
+from harness.order import Order, make_vm, waiting, with_cards, with_disks
 from harness.processor import processor
 from harness.profile import Profile
 from harness.qemu import CONSOLE, Machine
@@ -35,7 +35,7 @@ from harness.sshkey import Key
 from harness.stint import Stint
 from harness.tpm import virtual_tpm
 from harness.vm import VirtualMachine
-from harness.wire import Link, link
+from harness.wire import Link, bridge, link, ports
 
 JOURNAL = "journal.jsonl"
 REUSED_AFTER, UNLINKED_FOR = 5.0, 3.0
@@ -58,8 +58,9 @@ class Stage:
 
     @property
     def address(self) -> str:
-        """The address that the guest was leased last: its first one unless a fault moved it."""
-        leased = [entry for entry in self.host.journal.find("dhcp", "ACK") if entry.details.get("address")]
+        """The address that the guest's first card was leased last: its first one unless a fault moved it."""
+        acks = [one for one in self.host.journal.find("dhcp", "ACK") if one.details["mac"] not in self.vm.more_macs]
+        leased = [entry for entry in acks if entry.details.get("address")]
         return str(leased[-1].details["address"]) if leased else self.vm.address
 
 
@@ -86,14 +87,14 @@ def staged(
     folder.mkdir(parents=True, exist_ok=True)
     check_machine(order, processor(profile.arch))
     accelerator = choose_accelerator(processor(profile.arch))
-    vm = with_disks(make_vm(order, profile, key, stint.vm, stint.container), stint)
+    vm = with_cards(with_disks(make_vm(order, profile, key, stint.vm, stint.container), stint), stint)
     at_first = waiting(vm, stint.pool)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder(folder))
         lasting = lasting or lasting_in(scratch)
         journal = stack.enter_context(Journal(folder / JOURNAL))
         host = AzureHost(at_first, journal)
-        made = stack.enter_context(link(wire))
+        made = stack.enter_context(_linked(at_first, wire))
         network = stack.enter_context(_services(order, made, host, scratch, injection))
         tpm = stack.enter_context(virtual_tpm(lasting.tpm)) if order.machine.vtpm else None
         if fork:
@@ -125,6 +126,17 @@ def _hand_over(vm: VirtualMachine, host: AzureHost, network: Network) -> None:
     """Make a machine that waited in a pool its owner's `vm`."""
     network.lease(vm.mac, vm.address)
     host.hand_over(vm, ovf_environment(vm).encode())
+
+
+@contextmanager
+def _linked(vm: VirtualMachine, wire: str | None) -> Iterator[Link]:
+    """The lines of the machine's network cards: to the host itself where there is one, else by a bridge."""
+    with ExitStack() as stack:
+        if not vm.more_macs:
+            yield stack.enter_context(link(wire))
+            return
+        stack.enter_context(bridge())
+        yield stack.enter_context(ports((vm.mac, *vm.more_macs), wire))
 
 
 @contextmanager

@@ -45,7 +45,8 @@ class Stint:
     `vm`, `container` and `disk` are names within the scenario: a VM has its id and its addresses, a container is the
     place on Azure's hosts, and a disk is made from the image where it is named first. `grown` is by how many bytes the
     disk is larger than in the stint before, `clock` by how many seconds the machine's clock is wrong, and `data_disks`
-    are the sizes in bytes of empty disks beside the first, `resource_disk` that of the temporary disk, 0 for none. A
+    are the sizes in bytes of empty disks beside the first, `resource_disk` that of the temporary disk, 0 for none, and
+    `more_cards` is how many network cards there are beside the first, which has a second address then. A
     stint `fresh` is a first boot, of a machine that Azure has just made from the image: the disc is in its drive. One
     `attached` was made around a disk that was there: Azure gives it neither name nor administrator, and does not wait
     for its report. One of a `pool` was made before anybody wanted it: it reports ready, waits as the pool's name says
@@ -61,6 +62,7 @@ class Stint:
     clock: int = 0
     data_disks: tuple[int, ...] = ()
     resource_disk: int = 0
+    more_cards: int = 0
     acts: tuple[Act, ...] = ()
     fresh: bool = True
     attached: bool = False

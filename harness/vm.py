@@ -89,6 +89,11 @@ class VirtualMachine:
         return self.uuid if self.generation == 2 else swapped(self.uuid)
 
     @property
+    def more_macs(self) -> tuple[str, ...]:
+        """The MACs of its network cards beyond the first."""
+        return tuple(one.mac for one in self.more_interfaces)
+
+    @property
     def role_instance(self) -> str:
         """The goal state's name of this instance."""
         return f"{self.deployment_id}._{self.name}"

@@ -1,7 +1,9 @@
 """The guest's link, inside the sealed namespace: an interface on the host's side, and QEMU's arguments for the other.
 
-A tap where /dev/net/tun opens. Where it does not (it is often mode 0600), a veth pair whose far end Kiln relays: frames
-go between a packet socket there and QEMU's datagram net device. Never QEMU's user networking, which leads out.
+One network card has a line of its own to the host. Several share a bridge, which is the host's interface then.
+A line is a tap where /dev/net/tun opens. Where it does not (it is often mode 0600), a veth pair whose far end Kiln
+relays: frames go between a packet socket there and QEMU's datagram net device. Never QEMU's user networking, which
+leads out.
 """
 
 import contextlib
@@ -12,15 +14,18 @@ import selectors
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from build.command import run
-from build.errors import Bug
+from build.command import CommandFailed, run
+from build.errors import Bug, MachineError
 
 TUN_DEVICE = Path("/dev/net/tun")
-INTERFACE, FAR_END = "azure0", "guest0"
+INTERFACE = "azure0"
+ROUTER_MAC = "06:00:0a:00:00:01"
+"""The bridge's own address: without one it takes that of a port, and guests would look for the router at a card that
+has gone."""
 NETDEV = "wire"
 LARGEST_FRAME = 65535
 EVERY_PROTOCOL = 3
@@ -32,7 +37,8 @@ TRANSMIT_OFFLOADS = {"checksum": 0x17, "scatter-gather": 0x19, "tso": 0x1F, "gso
 
 @dataclass(frozen=True)
 class Link:
-    """The host's `interface`, up and without address; QEMU's `arguments` for the netdev called NETDEV.
+    """The host's `interface`, up and without address; QEMU's `arguments` for the netdevs, one for each card of the
+    machine, in their order, which are called as `netdev_of` says.
 
     `descriptors` are what QEMU must inherit for them; `kind` is tap or relay.
     """
@@ -43,18 +49,71 @@ class Link:
     descriptors: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Line:
+    """One card's line: QEMU's `netdev` option, and the `descriptors` that it must inherit for that."""
+
+    netdev: str
+    descriptors: tuple[int, ...] = ()
+
+
+def netdev_of(number: int) -> str:
+    """QEMU's name of a card's netdev, by the card's number in its machine."""
+    return f"{NETDEV}{number or ''}"
+
+
 @contextlib.contextmanager
 def link(kind: str | None = None) -> Iterator[Link]:
-    """The guest's link while the context lasts; `kind` tap or relay, by default whatever works here.
+    """The one card's link while the context lasts; `kind` tap or relay, by default whatever works here.
 
     Call it in a sealed namespace: it makes interfaces of fixed names. Raises CommandFailed where it may not.
     """
-    makers = {"tap": _tap, "relay": _relayed}
-    chosen = kind or ("tap" if tun_opens() else "relay")
-    if chosen not in makers:
+    chosen = _kind(kind)
+    with LINES[chosen](INTERFACE, netdev_of(0)) as line:
+        yield Link(chosen, INTERFACE, ("-netdev", line.netdev), line.descriptors)
+
+
+@contextlib.contextmanager
+def bridge() -> Iterator[None]:
+    """A bridge while the context lasts: the host's interface to all `ports`.
+
+    Raises MachineError where the kernel has none.
+    """
+    try:
+        run("ip", "link", "add", INTERFACE, "address", ROUTER_MAC, "type", "bridge")
+    except CommandFailed as refused:
+        raise MachineError(
+            f"several network cards need a bridge, and there is none here: {refused.output.strip()}",
+            "have the kernel's module loaded: `modprobe bridge`",
+        ) from None
+    try:
+        _silence(INTERFACE)
+        run("ip", "link", "set", INTERFACE, "up")
+        yield
+    finally:
+        run("ip", "link", "delete", INTERFACE)
+
+
+@contextlib.contextmanager
+def ports(macs: Sequence[str], kind: str | None = None) -> Iterator[Link]:
+    """The link of one machine while the context lasts, by a port of the `bridge` for each of its cards, whose MACs
+    these are; `kind` as for `link`. Raises CommandFailed where it may not."""
+    chosen = _kind(kind)
+    with contextlib.ExitStack() as stack:
+        lines = []
+        for number, mac in enumerate(macs):
+            name = f"port{mac.replace(':', '')[-6:]}"
+            lines.append(stack.enter_context(LINES[chosen](name, netdev_of(number))))
+            run("ip", "link", "set", name, "master", INTERFACE)
+        words = tuple(word for line in lines for word in ("-netdev", line.netdev))
+        yield Link(chosen, INTERFACE, words, tuple(one for line in lines for one in line.descriptors))
+
+
+def _kind(asked: str | None) -> str:
+    chosen = asked or ("tap" if tun_opens() else "relay")
+    if chosen not in LINES:
         raise Bug(f"there is no link called {chosen}")
-    with makers[chosen]() as made:
-        yield made
+    return chosen
 
 
 def tun_opens() -> bool:
@@ -67,37 +126,40 @@ def tun_opens() -> bool:
 
 
 @contextlib.contextmanager
-def _tap() -> Iterator[Link]:
-    run("ip", "tuntap", "add", "dev", INTERFACE, "mode", "tap")
+def _tap(name: str, netdev: str) -> Iterator[_Line]:
+    run("ip", "tuntap", "add", "dev", name, "mode", "tap")
     try:
-        _silence(INTERFACE)
-        run("ip", "link", "set", INTERFACE, "up")
-        netdev = f"tap,id={NETDEV},ifname={INTERFACE},script=no,downscript=no"
-        yield Link("tap", INTERFACE, ("-netdev", netdev))
+        _silence(name)
+        run("ip", "link", "set", name, "up")
+        yield _Line(f"tap,id={netdev},ifname={name},script=no,downscript=no")
     finally:
-        run("ip", "link", "delete", INTERFACE)
+        run("ip", "link", "delete", name)
 
 
 @contextlib.contextmanager
-def _relayed() -> Iterator[Link]:
-    run("ip", "link", "add", INTERFACE, "type", "veth", "peer", "name", FAR_END)
+def _relayed(name: str, netdev: str) -> Iterator[_Line]:
+    far_end = f"far-{name}"
+    run("ip", "link", "add", name, "type", "veth", "peer", "name", far_end)
     try:
-        for end in (INTERFACE, FAR_END):
+        for end in (name, far_end):
             _silence(end)
         # The far end only carries frames: the kernel must not answer ARP there in the guest's place.
-        run("ip", "link", "set", FAR_END, "arp", "off")
-        leave_checksums_to_software(INTERFACE)
-        for end in (INTERFACE, FAR_END):
+        run("ip", "link", "set", far_end, "arp", "off")
+        leave_checksums_to_software(name)
+        for end in (name, far_end):
             run("ip", "link", "set", end, "up")
         ours, qemus = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(EVERY_PROTOCOL))
         with ours, qemus, wire:
-            wire.bind((FAR_END, EVERY_PROTOCOL))
-            netdev = f"dgram,id={NETDEV},local.type=fd,local.str={qemus.fileno()}"
+            wire.bind((far_end, EVERY_PROTOCOL))
             with relaying(ours, wire):
-                yield Link("relay", INTERFACE, ("-netdev", netdev), (qemus.fileno(),))
+                yield _Line(f"dgram,id={netdev},local.type=fd,local.str={qemus.fileno()}", (qemus.fileno(),))
     finally:
-        run("ip", "link", "delete", INTERFACE)
+        run("ip", "link", "delete", name)
+
+
+LINES = {"tap": _tap, "relay": _relayed}
+"""What makes a card's line, by the kind of link."""
 
 
 @contextlib.contextmanager

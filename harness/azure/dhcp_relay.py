@@ -83,11 +83,12 @@ def describe(message: Message) -> Mapping[str, Any]:
 
 
 def remembering(answer: Answer, host: AzureHost) -> Answer:
-    """The message path with both directions in the journal, and the guest's names kept."""
+    """The message path with both directions in the journal, and the names kept that the guest's first card sends."""
 
     def path(message: Message) -> Message | None:
         host.journal.add("dhcp", message.type, **describe(message))
-        if message.host_name and message.type in ("DISCOVER", "REQUEST", "INFORM"):
+        is_first = message.mac not in host.vm.more_macs
+        if is_first and message.host_name and message.type in ("DISCOVER", "REQUEST", "INFORM"):
             host.take_hostname(message.host_name)
         reply = answer(message)
         if reply is not None:

@@ -1,7 +1,9 @@
 """dnsmasq as the VM's address server and name server.
 
 It gives out what Azure gives (options 1, 3, 6, 15, 51, 121, 245, 249, RFC 2132 and RFC 3442) and resolves the VM's own
-name; foreign names do not exist. What it cannot say, `harness.azure.dhcp_relay` adds on the way to the guest.
+name; foreign names do not exist. A network card beyond the VM's first gets neither router nor routes nor option 245,
+and the name that its client sends is not taken (docs/azure/host-protocol.md 1.4). What dnsmasq cannot say,
+`harness.azure.dhcp_relay` adds on the way to the guest.
 """
 
 import re
@@ -22,6 +24,8 @@ from harness.azure.journal import Journal
 from harness.vm import IMDS, WIRESERVER, VirtualMachine
 
 HOSTS: Final = "hosts"
+SECONDARY: Final = "secondary"
+"""The tag of network cards beyond a VM's first."""
 SERVER_PORT, CLIENT_PORT = 1067, 1068
 """Where dnsmasq serves leases: away from port 67, which is the relay's."""
 STARTING: Final = 10.0
@@ -61,6 +65,7 @@ def arguments(vm: VirtualMachine, folder: Path, settings: Settings = AZURE) -> t
     - `dhcp-ignore-clid`: a guest runs several DHCP clients one after another, all must get the one address.
     - an empty option 12: else dnsmasq echoes the client's name, which Azure never does; nor does it send option 28.
     - forced options: no client asks for 245 or 249, Azure sends them all the same.
+    - an empty option 3 for the cards beyond the first: else dnsmasq names itself as their router.
     """
     network = IPv4Network(f"{vm.network}/{vm.prefix}")
     classless = dhcp.encode_routes(routes(vm)).hex(":")
@@ -90,20 +95,23 @@ def arguments(vm: VirtualMachine, folder: Path, settings: Settings = AZURE) -> t
         "--dhcp-authoritative",
         "--dhcp-ignore-clid",
         "--no-ping",
+        f"--dhcp-ignore-names=tag:{SECONDARY}",
         f"--dhcp-option={dhcp.ROUTER},{vm.router}",
+        f"--dhcp-option=tag:{SECONDARY},{dhcp.ROUTER}",
         f"--dhcp-option=6,{WIRESERVER}",
         f"--dhcp-option={dhcp.HOST_NAME}",
         "--dhcp-option=28",
         f"--dhcp-option-force={dhcp.DOMAIN},{vm.domain}",
-        f"--dhcp-option-force={dhcp.CLASSLESS_ROUTES},{classless}",
-        f"--dhcp-option-force={dhcp.MICROSOFT_ROUTES},{classless}",
-        f"--dhcp-option-force={dhcp.WIRESERVER_OPTION},{wireserver}",
+        f"--dhcp-option-force=tag:!{SECONDARY},{dhcp.CLASSLESS_ROUTES},{classless}",
+        f"--dhcp-option-force=tag:!{SECONDARY},{dhcp.MICROSOFT_ROUTES},{classless}",
+        f"--dhcp-option-force=tag:!{SECONDARY},{dhcp.WIRESERVER_OPTION},{wireserver}",
     )
 
 
-def write_host(mac: str, address: str, folder: Path, settings: Settings = AZURE) -> None:
-    """Say which network card gets an address, and which."""
-    (folder / HOSTS).write_text(f"{mac},{address},{settings.term}\n")
+def write_hosts(vm: VirtualMachine, mac: str, address: str, folder: Path, settings: Settings = AZURE) -> None:
+    """Say which first network card gets which address, and which those beyond it get."""
+    more = [f"{card.mac},set:{SECONDARY},{card.addresses[0]},{settings.term}" for card in vm.more_interfaces]
+    (folder / HOSTS).write_text("\n".join((f"{mac},{address},{settings.term}", *more, "")))
 
 
 @contextmanager
@@ -112,10 +120,10 @@ def dnsmasq(
 ) -> Iterator[Callable[[str, str], None]]:
     """dnsmasq in the current network namespace until the block is left; names asked for go to the journal.
 
-    Yields a function that says anew which card (MAC) gets which address: a guest learns of that when it asks.
+    Yields a function that says anew which first card (MAC) gets which address: a guest learns of that when it asks.
     Raises MachineError where it is missing or does not start.
     """
-    write_host(vm.mac, vm.address, folder, settings)
+    write_hosts(vm, vm.mac, vm.address, folder, settings)
     command = (find("dnsmasq"), *arguments(vm, folder, settings))
     process = subprocess.Popen(
         command,
@@ -131,15 +139,15 @@ def dnsmasq(
     try:
         if not started.wait(STARTING) or process.poll() is not None:
             raise MachineError(f"dnsmasq does not start: {_last_words(process, follower, path)}", f"its log is {path}")
-        yield lambda mac, address: _lease(process, mac, address, folder, settings)
+
+        def lease(mac: str, address: str) -> None:
+            write_hosts(vm, mac, address, folder, settings)
+            process.send_signal(signal.SIGHUP)  # it then reads the file of hosts anew
+
+        yield lease
     finally:
         _end(process)
         follower.join()
-
-
-def _lease(process: "subprocess.Popen[str]", mac: str, address: str, folder: Path, settings: Settings) -> None:
-    write_host(mac, address, folder, settings)
-    process.send_signal(signal.SIGHUP)  # it then reads the file of hosts anew
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

@@ -22,8 +22,8 @@ def addresses(vm: VirtualMachine) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Network:
-    """The network while it is there. `lease` says which network card (MAC) gets which address from now on, no other
-    gets any, and `appear` adds an address that the host has kept silent about."""
+    """The network while it is there. `lease` says which first network card (MAC) gets which address from now on,
+    and `appear` adds an address that the host has kept silent about."""
 
     lease: Callable[[str, str], None]
     appear: Callable[[str], None]
@@ -55,6 +55,30 @@ def azure_network(
             if address.partition("/")[0] not in silent:
                 appear(address)
         lease = stack.enter_context(dnsmasq(host.vm, folder, host.journal, settings))
+        if host.vm.more_interfaces:
+            lease = _reaching(interface, host.vm, lease)
         answer = stack.enter_context(asking_dnsmasq(host.vm))
         stack.enter_context(serve_dhcp(interface, host, wrap(answer)))
         yield Network(lease, appear)
+
+
+def _reaching(interface: str, vm: VirtualMachine, lease: Callable[[str, str], None]) -> Callable[[str, str], None]:
+    """The function `lease`, which tells the kernel, too, at which card an address is.
+
+    Asked by ARP, a guest with several cards in one subnet answers for each of its addresses on every card. Azure's
+    hosts do not ask: they know.
+    """
+
+    def reach(mac: str, address: str) -> None:
+        run("ip", "neighbour", "replace", address, "lladdr", mac, "dev", interface, "nud", "permanent")
+
+    def lease_and_reach(mac: str, address: str) -> None:
+        lease(mac, address)
+        reach(mac, address)
+
+    for address in (vm.address, *vm.more_addresses):
+        reach(vm.mac, address)
+    for card in vm.more_interfaces:
+        for address in card.addresses:
+            reach(card.mac, address)
+    return lease_and_reach

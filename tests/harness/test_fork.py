@@ -41,6 +41,7 @@ def test_shares_a_first_boot(machine: MachineProfile, name: str) -> None:
         (GEN2, "azure", Stint(data_disks=(1 << 30,)), "hardware"),
         (GEN1, "azure", Stint(pool="Savable"), "hardware"),
         (GEN2, "azure", Stint(resource_disk=1 << 30), "hardware"),
+        (GEN1, "azure", Stint(more_cards=1), "hardware"),
         (GEN2, "azure", Stint(vm="second"), "another machine"),
         (GEN2, "azure", Stint(fresh=False), "another machine"),
     ],

@@ -13,7 +13,7 @@ from harness.accelerator import TCG, tcg
 from harness.firmware import Ovmf
 from harness.hardware import DirectKernel, Hardware, arguments
 from harness.processor import AARCH64
-from harness.vm import VirtualMachine
+from harness.vm import NetworkInterface, VirtualMachine
 
 ID = uuid.UUID("12345678-9abc-def0-1122-334455667788")
 GEN1 = Hardware(
@@ -115,6 +115,21 @@ def test_has_a_network_card_only_on_a_link() -> None:
     unlinked = arguments(replace(GEN1, link=()))
     assert not any("netdev" in word or "virtio-net" in word for word in unlinked)
     assert "-nodefaults" in unlinked
+
+
+@pytest.mark.parametrize("hardware", [GEN1, GEN2, ARM])
+def test_has_further_cards_behind_the_first_each_on_its_own_line(hardware: Hardware) -> None:
+    more = (
+        NetworkInterface("60:45:bd:00:01:04", ("10.0.0.24",)),
+        NetworkInterface("60:45:bd:00:02:04", ("10.0.0.44",)),
+    )
+    devices = words(replace(hardware, vm=replace(hardware.vm, more_interfaces=more)), "-device")
+    cards = [re.search(r"id=(\w+),netdev=(\w+),mac=(.{17})", device) for device in devices if "netdev=" in device]
+    assert [found.groups() for found in cards if found] == [
+        ("card", "wire", GEN1.vm.mac),
+        ("card1", "wire1", "60:45:bd:00:01:04"),
+        ("card2", "wire2", "60:45:bd:00:02:04"),
+    ]
 
 
 @pytest.mark.parametrize(("hardware", "port"), [(GEN1, ""), (GEN2, ",bus=card-port")])

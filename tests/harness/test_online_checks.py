@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from harness.cards import Cards, CardsSeen
 from harness.checks import all_checks
 from harness.checks.check import judge
 from harness.inspect import FACTS
 from harness.machines import GEN2, NVME, TRUSTED, MachineProfile
 from harness.report import Status
-from tests.harness.guests import ANSWERS, CLOUD_INIT, EXPECTED, SWAP, facts, guest, host, specialized_facts, units
+from harness.vm import NetworkInterface
+from tests.harness.azure.machines import SECOND_CARD
+from tests.harness.guests import ANSWERS, CLOUD_INIT, EXPECTED, SWAP, VM, facts, guest, host, specialized_facts, units
 
 ONLINE = tuple(one for one in all_checks() if not set(one.needs) <= FACTS)
 OWN_DATA = replace(EXPECTED, marks=False)
@@ -32,6 +35,15 @@ CHRONY = {
 DATA_DISK = 'NAME="/dev/sdb" TYPE="disk" SIZE="4294967296" FSTYPE="" MOUNTPOINT="" PKNAME=""'
 TEMPORARY = 'NAME="/dev/sdb" TYPE="disk" SIZE="17179869184"\nNAME="/dev/sdb1" TYPE="part" SIZE="17178820608"'
 PART = 'NAME="/dev/sdb1" TYPE="part" SIZE="4293918720" FSTYPE="" MOUNTPOINT="" PKNAME="/dev/sdb"'
+
+
+FIRST_CARD = NetworkInterface(VM.mac, (VM.address, "10.0.0.14"))
+
+
+def two_cards(first: tuple[str, ...] = FIRST_CARD.addresses, *routes: tuple[str, int]) -> CardsSeen:
+    """A guest with two cards, whose first one has these addresses, and with other default routes than a sound one's."""
+    found = {"00:00:00:00:00:00": ("127.0.0.1",), FIRST_CARD.mac: first, SECOND_CARD.mac: SECOND_CARD.addresses}
+    return CardsSeen((FIRST_CARD, SECOND_CARD), Cards(found, routes or ((FIRST_CARD.mac, 100),)))
 
 
 def on(machine: MachineProfile, **answers: str) -> Mapping[str, Any]:
@@ -58,6 +70,7 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         facts(earlier=guest()),
         facts(first_names=("localhost",)),
         facts(probed=("word a, secret b", "word a, secret b")),
+        facts(cards=two_cards()),
         facts(reports=host("Ready", "Ready").health),
         facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK)),
         facts(predecessor=guest(host_keys="ssh-rsa older")),
@@ -212,6 +225,16 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
             "run.pool",
             facts(reports=host("Ready").health),
             "cloud-init reported ready 1 times, and should do so before and after the hand-over",
+        ),
+        (
+            "cards.addresses",
+            facts(cards=two_cards((VM.address,))),
+            "60:45:bd:00:00:04 has 10.0.0.4, and Azure gave it 10.0.0.4, 10.0.0.14",
+        ),
+        (
+            "cards.route",
+            facts(cards=two_cards(FIRST_CARD.addresses, (FIRST_CARD.mac, 100), (SECOND_CARD.mac, 200))),
+            "a default route of metric 200 leads through 60:45:bd:00:01:04, and the first card is 60:45:bd:00:00:04",
         ),
         ("hostname.stale-first", facts(first_names=("builder",)), "the first DHCP request carried the name 'builder'"),
         ("hostname.agent", facts(agent_name="builder"), "the name in the agent's status is 'builder'"),

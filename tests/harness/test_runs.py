@@ -34,7 +34,7 @@ def test_plays_of_all_what_applies_and_names_the_rest(tmp_path: Path, monkeypatc
     monkeypatch.setattr("harness.runs.profile_of", lambda order: replace(CLOUD_INIT, provisioner="waagent"))
     request = VerifyRequest(image=disk(tmp_path / "image.raw", footer=False), generation=1, scenario="all")
     runs, refused = planned(open_subject(request.image, tmp_path), request)
-    assert {one.scenario for one in refused} == {"nocloud", "specialized-twins", "pps", "pps-savable"}
+    assert {one.scenario for one in refused} == {"nocloud", "specialized-twins", "pps", "pps-savable", "second-nic"}
     assert all(one.reason for one in refused)
     assert len(runs) + len(refused) == len(SCENARIOS)
     assert {one.machine["seed"] for one in runs} == {"azure"}

@@ -79,6 +79,40 @@ def main(request):
     told = {"kind": made.kind, "interface": made.interface, "during": during, "after": list(names())}
     pathlib.Path(request["file"]).write_text(json.dumps(told))
 """
+BRIDGED = """
+import json, os, pathlib, socket, subprocess
+from harness.wire import bridge, ports
+FIRST, SECOND = "60:45:bd:00:00:04", "60:45:bd:00:01:04"
+def told(*words):
+    return subprocess.run(["ip", "-j", *words], capture_output=True, text=True).stdout
+def carried(made):
+    one, other = (socket.socket(fileno=os.dup(line)) for line in made.descriptors)
+    other.settimeout(10)
+    frame = b"\\xff" * 6 + bytes.fromhex(FIRST.replace(":", "")) + b"\\x88\\xb5" + b"to my neighbour".ljust(46, b".")
+    one.send(frame)
+    return other.recv(65535) == frame
+def main(request):
+    with bridge(), ports((FIRST, SECOND), request["kind"]) as made:
+        masters = {one["ifname"]: one.get("master") for one in json.loads(told("link"))}
+        carries = carried(made) if made.descriptors else None
+    with bridge(), ports((FIRST,), request["kind"]):
+        pass
+    after = [one["ifname"] for one in json.loads(told("link"))]
+    facts = {"kind": made.kind, "interface": made.interface, "words": made.arguments, "masters": masters}
+    pathlib.Path(request["file"]).write_text(json.dumps({**facts, "carries": carries, "after": after}))
+"""
+BRIDGELESS = """
+import pathlib
+from build.errors import MachineError
+from harness import wire
+def main(request):
+    wire.ROUTER_MAC = "no address"
+    try:
+        with wire.bridge():
+            pass
+    except MachineError as refused:
+        pathlib.Path(request["file"]).write_text(f"{refused}; {refused.hint}")
+"""
 
 
 @pytest.fixture
@@ -156,3 +190,29 @@ def test_makes_a_silent_link_and_takes_it_away(sealed: Path, kind: str) -> None:
     assert (told["kind"], told["interface"]) == (kind, "azure0")
     assert told["during"]["azure0"] == [True, []]
     assert told["after"] == ["lo"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["tap", "relay"])
+def test_joins_the_cards_of_a_machine_by_a_bridge_and_takes_it_away(sealed: Path, kind: str) -> None:
+    if kind == "tap" and not tun_opens():
+        pytest.skip("/dev/net/tun is closed to this user")
+    (sealed / "guestwork.py").write_text(BRIDGED)
+    assert run_sealed("guestwork", {"file": str(sealed / "out"), "kind": kind}) == 0
+    told = json.loads((sealed / "out").read_text())
+    assert (told["kind"], told["interface"]) == (kind, "azure0")
+    assert [word.split(",")[1] for word in told["words"][1::2]] == ["id=wire", "id=wire1"]
+    masters = told["masters"]
+    assert (masters["port000004"], masters["port000104"], masters["azure0"]) == ("azure0", "azure0", None)
+    assert told["carries"] in (True, None)
+    assert told["after"] == ["lo"]
+
+
+@pytest.mark.real
+def test_says_what_several_cards_need_where_there_is_no_bridge(sealed: Path) -> None:
+    """A bridge of an impossible address is refused as one that the kernel does not have."""
+    (sealed / "guestwork.py").write_text(BRIDGELESS)
+    run_sealed("guestwork", {"file": str(sealed / "out")})
+    told = (sealed / "out").read_text()
+    assert told.startswith("several network cards need a bridge, and there is none here: ")
+    assert told.endswith("`modprobe bridge`")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from harness.vm import OSProfile, VirtualMachine
+from harness.vm import NetworkInterface, OSProfile, VirtualMachine
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJkW3wq2JX5vGk0sWJ8Yz6m0mJr7r4t1l2n3o4p5q6r7 somebody"
 PROFILE = OSProfile(
@@ -19,4 +19,6 @@ GENERALIZED = VirtualMachine(
     subscription_id=UUID(int=4),
     tags=(("purpose", "test"), ("owner", "kiln")),
 )
+SECOND_CARD = NetworkInterface("60:45:bd:00:01:04", ("10.0.0.24",))
+TWO_CARDS = replace(GENERALIZED, more_addresses=("10.0.0.14",), more_interfaces=(SECOND_CARD,))
 SPECIALIZED = replace(GENERALIZED, os_profile=None)

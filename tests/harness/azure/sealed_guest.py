@@ -16,7 +16,7 @@ from harness.azure import dhcp
 from harness.azure.dhcp import Message, decode, decode_routes, encode
 from harness.azure.frames import BROADCAST_ADDRESS, BROADCAST_MAC, IPV4, udp_frame
 from harness.vm import WIRESERVER
-from tests.harness.azure.machines import GENERALIZED
+from tests.harness.azure.machines import GENERALIZED, SECOND_CARD
 from tests.harness.azure.test_wireserver import report
 
 MAC = bytes.fromhex(GENERALIZED.mac.replace(":", ""))
@@ -89,6 +89,17 @@ def lease(wire: Wire) -> dict[str, Any]:
     }
 
 
+def lease_of_second_card(wire: Wire) -> dict[str, Any]:
+    """What the clients of the guest's second card get, which call themselves by another name."""
+    own = bytes.fromhex(SECOND_CARD.mac.replace(":", ""))
+    address = dhcp.REQUESTED_ADDRESS, IPv4Address(SECOND_CARD.addresses[0]).packed
+    more = (dhcp.HOST_NAME, b"vm-second"), (dhcp.PARAMETERS, b"\1\3\6\x0c\x0f\x79\xf5\xf9")
+    return {
+        "second_offer": wire.ask(replace(message(1, 21, *more), chaddr=own)),
+        "second_ack": wire.ask(replace(message(3, 22, address, *more), chaddr=own)),
+    }
+
+
 def renewal() -> str:
     """A renewal is sent from the address, to the server's."""
     asked = replace(message(3, 7, (dhcp.HOST_NAME, b"vm-alpha")), ciaddr=IPv4Address(GENERALIZED.address))
@@ -143,7 +154,7 @@ def main() -> None:
     sys.stdin.readline()
     run("ip", "link", "set", "lo", "up")
     run("ip", "link", "set", INTERFACE, "up")
-    facts: dict[str, Any] = lease(Wire())
+    facts: dict[str, Any] = {**lease(Wire()), **lease_of_second_card(Wire())}
     run("ip", "address", "add", f"{GENERALIZED.address}/24", "dev", INTERFACE)
     for route in facts["ack"]["routes"]:
         network, router = route.split()
@@ -155,6 +166,8 @@ def main() -> None:
         "own_name": lambda: resolve(f"vm-alpha.{domain}"),
         "bare_name": lambda: resolve("vm-alpha"),
         "reverse": lambda: resolve("4.0.0.10.in-addr.arpa", 12),
+        "second_name": lambda: resolve(f"vm-second.{domain}"),
+        "second_reverse": lambda: resolve("24.0.0.10.in-addr.arpa", 12),
         "foreign": lambda: resolve("www.example.org"),
         "neighbour": lambda: resolve(f"other.{domain}"),
         "tcp": lambda: resolve_by_tcp(f"vm-alpha.{domain}"),

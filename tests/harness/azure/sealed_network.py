@@ -13,13 +13,13 @@ from harness.azure.host import AzureHost
 from harness.azure.network import azure_network
 from harness.azure.server import serve
 from harness.azure.services import services
-from tests.harness.azure.machines import GENERALIZED
+from tests.harness.azure.machines import GENERALIZED, TWO_CARDS
 
 
 def main(request: Mapping[str, Any]) -> int:
     """Write `facts.json` (what the guest saw, what the host remembers) into the request's folder."""
     folder = Path(request["folder"])
-    host = AzureHost(GENERALIZED)
+    host = AzureHost(TWO_CARDS)
     guest = subprocess.Popen(
         ["unshare", "--net", sys.executable, "-m", "tests.harness.azure.sealed_guest"],
         stdin=subprocess.PIPE,
@@ -35,6 +35,7 @@ def main(request: Mapping[str, Any]) -> int:
     with ExitStack() as stack:
         stack.enter_context(azure_network("host0", host, folder))
         stack.enter_context(serve(services(host), host.journal))
+        known = run("ip", "-4", "neighbour", "show", "dev", "host0").stdout
         guest.stdin.write("go\n")
         guest.stdin.flush()
         saw = guest.stdout.readline()
@@ -46,6 +47,7 @@ def main(request: Mapping[str, Any]) -> int:
         "hostnames": host.hostnames,
         "ready": host.ready is not None,
         "left": left,
+        "known": known,
     }
     (folder / "facts.json").write_text(json.dumps(told))
     return 0

@@ -10,7 +10,7 @@ from harness.azure.dhcp_relay import NODE, describe, destination, frame, remembe
 from harness.azure.dnsmasq import arguments, routes
 from harness.azure.frames import BROADCAST_ADDRESS, BROADCAST_MAC
 from harness.azure.host import AzureHost
-from tests.harness.azure.machines import GENERALIZED
+from tests.harness.azure.machines import GENERALIZED, TWO_CARDS
 
 MAC = bytes.fromhex("6045bd000004")
 GUEST = IPv4Address("10.0.0.4")
@@ -56,6 +56,14 @@ def test_journals_both_directions_and_keeps_names() -> None:
     assert host.hostnames == ("vm-alpha",)
 
 
+def test_keeps_no_name_of_a_second_card() -> None:
+    host = AzureHost(TWO_CARDS)
+    path = remembering(lambda message: None, host)
+    path(replace(DISCOVER, chaddr=bytes.fromhex("6045bd000104")))
+    assert host.hostnames == ()
+    assert [entry.event for entry in host.journal.find("dhcp")] == ["DISCOVER"]
+
+
 def test_says_nothing_when_the_server_is_silent() -> None:
     host = AzureHost(GENERALIZED)
     assert remembering(lambda message: None, host)(DISCOVER) is None
@@ -78,8 +86,8 @@ def test_describes_what_matters() -> None:
 
 
 def test_gives_dnsmasq_the_three_routes() -> None:
-    forced = next(word for word in arguments(GENERALIZED, Path("x")) if word.startswith("--dhcp-option-force=121,"))
-    assert decode_routes(bytes.fromhex(forced.partition(",")[2].replace(":", ""))) == routes(GENERALIZED)
+    forced = next(word for word in arguments(GENERALIZED, Path("x")) if ",121," in word)
+    assert decode_routes(bytes.fromhex(forced.partition(",121,")[2].replace(":", ""))) == routes(GENERALIZED)
     assert [str(network) for network, _ in routes(GENERALIZED)] == [
         "0.0.0.0/0",
         "168.63.129.16/32",

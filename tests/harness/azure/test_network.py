@@ -52,6 +52,27 @@ def test_offers_routes_and_wireserver_unasked(guest: Any) -> None:
     assert {"121", "245", "249"} <= set(guest["offer"]["options"])
 
 
+def test_leases_a_second_card_its_address_and_no_way_out(guest: Any) -> None:
+    for told in (guest["second_offer"], guest["second_ack"]):
+        assert told["address"] == "10.0.0.24"
+        assert not {"3", "12", "121", "245", "249"} & set(told["options"])
+        assert (told["options"]["51"], told["options"]["6"]) == ("ffffffff", "a83f8110")
+
+
+def test_takes_no_name_from_a_second_card(guest: Any) -> None:
+    assert guest["second_name"] == [3, False]
+    assert guest["second_reverse"] == [3, False]
+
+
+def test_knows_which_card_has_which_address_and_does_not_ask(facts: Any) -> None:
+    entries = {line.split()[0]: line.split()[2] for line in facts["known"].splitlines() if "PERMANENT" in line}
+    assert entries == {
+        "10.0.0.4": "60:45:bd:00:00:04",
+        "10.0.0.14": "60:45:bd:00:00:04",
+        "10.0.0.24": "60:45:bd:00:01:04",
+    }
+
+
 def test_never_returns_the_name(guest: Any) -> None:
     assert "12" not in guest["other_ack"]["options"]
 
