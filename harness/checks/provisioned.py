@@ -101,7 +101,9 @@ def the_azure_agent_runs(guest: GuestFacts, host: AzureHost) -> Complaints:
 def the_agent_has_provisioned_the_machine(guest: GuestFacts, host: AzureHost) -> Complaints:
     """An agent that reports ready without having made the user is a false success."""
     if "/var/lib/waagent/provisioned" not in guest.lines("provisioned"):
-        yield f"/var/lib/waagent/provisioned is missing: {guest['agent-log'][-300:]}"
+        # What it told the host is the reason; its log goes on with other matters.
+        told = host.failure.description if host.failure else guest["agent-log"][-300:]
+        yield f"/var/lib/waagent/provisioned is missing: {told}"
 
 
 @check("run.extension", source="Azure: virtual machine extensions for Linux", repair="See /var/log/waagent.log")

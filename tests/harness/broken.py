@@ -8,8 +8,9 @@ from typing import Any
 from harness.sshkey import make_key
 from tests.harness import damage
 
-SHORT = {"limit": 240}
+SHORT = {"limit": 480}
 """Seconds that a guest without report is waited for: Azure waits for 1200."""
+LOGIN_PROMPT = r"^\S+ login: "
 KEY = make_key("builder")
 """A host key of the machine that the image was made on."""
 OLD_MAC = """network:
@@ -25,8 +26,9 @@ OLD_MAC = """network:
 class Broken:
     """An image of Debian 12 with `files` written (path to text, None: removed) and `more` done to its disk.
 
-    `offline` are checks that `inspect` must fail, `online` those that a boot must fail (none: it is not booted),
-    `azure` the verdict that the boot's report must tell; `wishes` say how it is booted.
+    `offline` are checks that `inspect` must fail, `online` those that a boot must fail, `azure` the verdict that the
+    boot's report must tell; `wishes` say how it is booted. `shown` is a pattern of what the console must have where
+    nobody reports: a guest that was too slow to meet its fault keeps silent, too.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Broken:
     offline: tuple[str, ...]
     online: tuple[str, ...]
     azure: str
+    shown: str = ""
     provisioner: str = "cloud-init"
     more: Callable[[Path], None] = lambda disk: None
     wishes: dict[str, Any] = field(default_factory=dict)
@@ -65,7 +68,7 @@ BROKEN = (
         "both provisioners",
         {"/etc/waagent.conf": "Provisioning.Agent=waagent\nProvisioning.DeleteRootPassword=y\nResourceDisk.Format=n\n"},
         ("agent.not-both",),
-        ("run.report-ready",),
+        ("run.report-ready", "run.agent-provisioned"),
         "Succeeded",
     ),
     Broken(
@@ -88,6 +91,7 @@ BROKEN = (
         ("ci.datasource",),
         ("run.boot-ssh", "run.report-ready"),
         "OSProvisioningTimedOut",
+        shown=LOGIN_PROMPT,
         wishes=SHORT,
     ),
     Broken(
@@ -96,6 +100,7 @@ BROKEN = (
         ("ci.enabled",),
         ("run.boot-ssh", "run.report-ready"),
         "OSProvisioningTimedOut",
+        shown=LOGIN_PROMPT,
         wishes=SHORT,
     ),
     Broken(
@@ -135,7 +140,16 @@ BROKEN = (
         "Succeeded",
         more=lambda disk: damage.mask(disk, "systemd-networkd.service"),
     ),
-    Broken("full root", {}, ("fs.room",), ("run.boot-ssh",), "OSProvisioningTimedOut", more=damage.fill, wishes=SHORT),
+    Broken(
+        "full root",
+        {},
+        ("fs.room",),
+        ("run.boot-ssh",),
+        "OSProvisioningTimedOut",
+        shown="No space left on device",
+        more=damage.fill,
+        wishes=SHORT,
+    ),
     Broken(
         "provisioned as another machine",
         {"/var/lib/waagent/provisioned": "11111111-2222-3333-4444-555555555555"},

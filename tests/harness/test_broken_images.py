@@ -1,10 +1,12 @@
 """Images broken on purpose: each is found by its files alone, or by its boot, under the right name."""
 
+import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from harness.console import plain
 from harness.inspect import inspect
 from tests.conftest import ImageMaker
 from tests.harness.broken import BROKEN, Broken
@@ -29,9 +31,12 @@ def test_is_found_by_its_files(image: ImageMaker, room: Path, broken: Broken) ->
 
 
 @pytest.mark.combination
-@pytest.mark.parametrize("broken", [one for one in BROKEN if one.online], ids=lambda one: one.name)
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda one: one.name)
 def test_comes_to_the_verdict_that_azure_gives(image: ImageMaker, room: Path, broken: Broken) -> None:
     disk = broken.make(image("debian-12", provisioner=broken.provisioner), room / "broken.vhd")
     report = boot(disk, 2, output=room, **broken.wishes)
+    if broken.shown:
+        console = plain((room / "broken" / "runs" / "gen2-first-boot" / "console.log").read_bytes())
+        assert re.search(broken.shown, console, re.MULTILINE), console[-2000:]
     assert failed(report) >= set(broken.online)
     assert (report.azure and report.azure.outcome) == broken.azure

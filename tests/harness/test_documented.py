@@ -9,6 +9,7 @@ from harness.answer import table
 from harness.faults import ELSEWHERE, FAULTS
 from harness.faultscript import read_script
 from harness.scenario import SCENARIOS
+from tests.harness.broken import BROKEN
 
 TEXT = (Path(__file__).parents[2] / "docs" / "harness.md").read_text()
 
@@ -36,6 +37,15 @@ def test_what_is_expected_under_a_fault_is_what_the_page_says(fault: object) -> 
 
 def test_every_answer_has_its_source() -> None:
     assert all(f"| {row['outcome']} | {row['when']} | {row['source']} |" in TEXT for row in table())
+
+
+def test_every_broken_image_that_is_told_of_is_one_of_ours() -> None:
+    known = [one.name for one in BROKEN]
+    told = rows("Images broken on purpose")
+    assert told == [name for name in known if name in told]
+    for one in (one for one in BROKEN if one.name in told):
+        offline, online = (", ".join(f"`{id}`" for id in ids) for ids in (one.offline, one.online))
+        assert f"| {one.name} | {offline} | {online} | {one.azure} |" in TEXT
 
 
 def test_the_script_that_is_shown_can_be_played() -> None:

@@ -162,7 +162,7 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
         ),
         ("run.agent", facts(guest=guest(units=units("failed"))), "unit is failed: INFO"),
         ("run.agent", facts(guest=guest(units="")), "unit is not there"),
-        ("run.agent-provisioned", facts(profile=WAAGENT), "/var/lib/waagent/provisioned is missing"),
+        ("run.agent-provisioned", facts(profile=WAAGENT), "/var/lib/waagent/provisioned is missing: INFO"),
         (
             "run.no-provisioner",
             specialized_facts(guest=guest(provisioned="/var/lib/cloud/instance", imds="", disc_name="")),
@@ -260,3 +260,8 @@ def test_without_a_guest_only_its_absence_fails() -> None:
 def test_recognises_custom_data_among_other_words() -> None:
     arrived = f"{base64.b64encode(b'other').decode()} {ANSWERS['custom-data']}"
     assert complaints(facts(guest=guest(custom_data=arrived))) == {}
+
+
+def test_an_agent_that_did_not_provision_is_quoted() -> None:
+    found = complaints(facts(profile=WAAGENT, host=host("Failed")))
+    assert "/var/lib/waagent/provisioned is missing: no key was found" in found["run.agent-provisioned"]
