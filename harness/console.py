@@ -46,7 +46,7 @@ STAGES = tuple(
         ("login prompt", r"^\S+ login: "),
     )
 )
-"""What each stage of a boot writes. The one whose mark comes last is the one reached."""
+"""What each stage of a boot writes."""
 
 
 class Console:
@@ -131,9 +131,15 @@ def trouble(text: str, *, passing: bool = False) -> str | None:
 
 
 def stage(text: str) -> str:
-    """How far the last boot in this text got: firmware, boot loader, kernel, initramfs, systemd, login prompt."""
-    ends = [(match.start(), number) for number, (_, pattern) in enumerate(STAGES) for match in pattern.finditer(text)]
-    return STAGES[max(ends)[1]][0] if ends else "nothing"
+    """How far the last boot in this text got: firmware, boot loader, kernel, initramfs, systemd, login prompt.
+
+    A kernel goes on telling what it meets while what it has started runs: only firmware and boot loader begin anew.
+    """
+    reached = -1
+    found = ((match.start(), number) for number, (_, mark) in enumerate(STAGES) for match in mark.finditer(text))
+    for _, number in sorted(found):
+        reached = number if STAGES[number][0] in ("firmware", "boot loader") else max(reached, number)
+    return STAGES[reached][0] if reached >= 0 else "nothing"
 
 
 def last_sign_of_life(console: str, firmware: str = "") -> str:

@@ -10,6 +10,8 @@ from tests.harness import damage
 
 SHORT = {"limit": 480}
 """Seconds that a guest without report is waited for: Azure waits for 1200."""
+IMAGE_SIZE = 30 << 30
+"""Bytes of the image's disk: a machine whose disk is no larger cannot grow, and Azure makes such unless it is asked."""
 LOGIN_PROMPT = r"^\S+ login: "
 KEY = make_key("builder")
 """A host key of the machine that the image was made on."""
@@ -148,7 +150,7 @@ BROKEN = (
         "OSProvisioningTimedOut",
         shown="No space left on device",
         more=damage.fill,
-        wishes=SHORT,
+        wishes={**SHORT, "disk_size": IMAGE_SIZE},
     ),
     Broken(
         "provisioned as another machine",

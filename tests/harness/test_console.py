@@ -76,6 +76,10 @@ def test_tells_the_stage_of_the_last_boot() -> None:
     assert stage(plain(BOOT + b"\nBdsDxe: loading Boot0001\n")) == "firmware"
 
 
+def test_a_kernel_that_tells_something_later_takes_no_boot_back() -> None:
+    assert stage(plain(BOOT + b"\n[  199.844791] hrtimer: interrupt took 249054140 ns\n")) == "login prompt"
+
+
 def test_says_the_last_sign_of_life_in_one_sentence() -> None:
     assert last_sign_of_life("") == "not a sign of life: neither the firmware nor the guest wrote anything"
     told = last_sign_of_life(plain(BOOT[: BOOT.index(b"Loading, please")]) + "ALERT!  /dev/sda1 does not exist.\n")
