@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from build.manifest import Manifest
-from harness import cards
+from harness import cards, neighbours
 from harness.azure.extensions import told_by_probe
 from harness.azure.host import AzureHost, computer_name
 from harness.deadline import Gone, TooLate
@@ -37,9 +37,17 @@ class Chapter:
 
 
 def chapter(
-    stage: Stage, order: Order, profile: Profile, stint: Stint, act: Act | None, boot: Boot, before: Chapter | None
+    stage: Stage,
+    order: Order,
+    profile: Profile,
+    stint: Stint,
+    act: Act | None,
+    boot: Boot,
+    before: Chapter | None,
+    beside: Stage | None = None,
 ) -> Chapter:
-    """What a boot showed, now that it is done; `before` is the boot before it, `act` what was done between them."""
+    """What a boot showed, now that it is done; `before` is the boot before it, `act` what was done between them, and
+    `beside` the machine that still runs in its network, whose last boot `before` is then."""
     same_stint = before if act else None
     name = _name_after(
         act.deed if act else None, same_stint.name if same_stint else _given_name(order, profile), profile
@@ -64,6 +72,7 @@ def chapter(
         **({"data_disks": stint.data_disks} if stint.data_disks else {}),
         **({"resource_disk": stint.resource_disk} if stint.resource_disk else {}),
         **(_cards(stage) if stint.more_cards else {}),
+        **(_meeting(stage, beside, expected.name, before.name) if beside and before and boot.facts else {}),
         **_compared(stint, act, before),
     }
     label = ".".join(filter(None, (stint.label, act.label if act else "")))
@@ -86,6 +95,16 @@ def _cards(stage: Stage) -> Mapping[str, Any]:
     with suppress(Gone, TooLate):
         return {"cards": cards.seen(stage.guest, stage.vm)}
     return {"cards": None}
+
+
+def _meeting(stage: Stage, beside: Stage, name: str, other: str) -> Mapping[str, Any]:
+    """What the guests of two machines of these names find of each other."""
+    domain = stage.vm.domain
+    with suppress(Gone, TooLate):
+        there = neighbours.look(stage.guest, name, other, domain, beside.address)
+        back = neighbours.look(beside.guest, other, name, domain, stage.address)
+        return {"meeting": (there, back)}
+    return {"meeting": None}
 
 
 def _name_after(deed: Deed | None, before: str, profile: Profile) -> str:

@@ -9,6 +9,7 @@ from harness.checks import all_checks
 from harness.checks.check import judge
 from harness.evidence import GuestFacts
 from harness.inspect import FACTS
+from harness.neighbours import unfound
 from harness.performance import NOT_EXERCISED, Performance
 from harness.report import Status, Verdict
 from harness.shared import shared
@@ -21,11 +22,12 @@ LACKS = {
     "agent_name": "the agent has sent no status yet",
     "predecessor": "the machine before this one did not come up",
     "cards": "nobody could log in to the guest",
+    "meeting": "one of the two machines no longer answered",
 }
 SOMETIMES = frozenset(
     {
         *("earlier", "twin", "twin_dhcp_ids", "predecessor"),
-        *("first_names", "data_disks", "resource_disk", "reports", "probed", "cards"),
+        *("first_names", "data_disks", "resource_disk", "reports", "probed", "cards", "meeting"),
     }
 )
 """Facts that only some boots have: another boot's, or those of a machine that something was done to."""
@@ -60,6 +62,8 @@ def notes(played: Performance) -> tuple[str, ...]:
     if played.machine.get("boot_loader") == NOT_EXERCISED:
         told.append("The kernel was started by QEMU with an argument of ours: the boot loader was not exercised.")
     told += shared(played.chapters)
+    for chapter in played.chapters:
+        told += unfound(chapter.facts.get("meeting") or ())
     guest: GuestFacts | None = played.chapters[-1].boot.facts
     if guest:
         told.append(

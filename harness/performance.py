@@ -89,16 +89,23 @@ def perform(play: Play) -> Performance:
     parts: list[Performance] = []
     with scratch_folder(play.folder) as kept:
         memory = Memory(kept)
-        for stint in play.scenario.stints:
-            if stint.words:
-                play.progress.note(f"Now {stint.words}")
-            if stint.grown:
-                run("qemu-img", "resize", "-q", memory.lasting(stint).disk, str(play.order.disk_size + stint.grown))
-            parts.append(_stint(play, stint, memory, parts[-1].chapters[-1] if parts else None))
-            if parts[-1].chapters[-1].boot.facts is None:
+        for stints in together(play.scenario.stints):
+            played = _stints(play, stints, memory, parts[-1].chapters[-1] if parts else None)
+            parts += played
+            lost = [one for one, part in zip(stints, played, strict=False) if part.chapters[-1].boot.facts is None]
+            for stint in lost:
                 play.mourn(memory.lasting(stint).disk, play.folder / stint.label)
+            if lost:
                 break
     return _joined(parts)
+
+
+def together(stints: tuple[Stint, ...]) -> tuple[tuple[Stint, ...], ...]:
+    """The stints in rows: each with those that are played beside it, while it stands."""
+    rows: list[tuple[Stint, ...]] = []
+    for stint in stints:
+        rows = [*rows[:-1], (*rows[-1], stint)] if stint.beside else [*rows, (stint,)]
+    return tuple(rows)
 
 
 def _joined(parts: list[Performance]) -> Performance:
@@ -111,27 +118,40 @@ def _joined(parts: list[Performance]) -> Performance:
     return Performance(chapters, tuple(events), parts[0].machine, parts[-1].console)
 
 
-def _stint(play: Play, stint: Stint, memory: Memory, before: Chapter | None) -> Performance:
+def _stints(
+    play: Play, stints: tuple[Stint, ...], memory: Memory, before: Chapter | None, beside: Stage | None = None
+) -> list[Performance]:
+    """Play a stint, and while it stands those that are beside it, unless its guest is lost."""
+    stint, *others = stints
+    if stint.words:
+        play.progress.note(f"Now {stint.words}")
+    if stint.grown:
+        run("qemu-img", "resize", "-q", memory.lasting(stint).disk, str(play.order.disk_size + stint.grown))
     order = own_order(play.order, play.profile, stint)
     profile = replace(play.profile, kind=ATTACHED) if stint.attached else play.profile
     folder = play.folder / stint.label
     injection = play.faults.injection
     fork = play.fork if play.fork and not unlike(order.machine, order.seed, stint, injection) else None
     key, lasting = memory.key(order), memory.lasting(stint)
-    with staged(order, profile, key, folder, play.link, lasting, stint, fork, injection) as stage:
+    shared = bool(others)
+    with staged(order, profile, key, folder, play.link, lasting, stint, fork, injection, shared, beside) as stage:
         if not stint.fresh and (known := memory.hosts.get(stint.vm)):
             # Azure has not forgotten the machine: it does not report again what it has reported.
             stage.host.health, stage.host.ejected = known.health, known.ejected
         memory.hosts[stint.vm] = stage.host
-        chapters = _boots(play, stint, stage, profile, order, before)
+        chapters = _boots(play, stint, stage, profile, order, before, beside)
         with suppress(Gone):
             stage.machine.screenshot(folder / SCREENSHOT)
         play.watch(stage, chapters)
-        if stint is not play.scenario.stints[-1]:
+        if stint is not play.scenario.stints[-1] and not others:
             with play.progress.step("Switching it off"):
                 switch_off(stage)
+        # Of what happens to it while another is played, the report's one row of events has no room.
         events = events_of(stage.host.journal.entries)
-        return Performance(chapters, events, machine_facts(stage, order), stage.console.tail(TAIL))
+        played = Performance(chapters, events, machine_facts(stage, order), stage.console.tail(TAIL))
+        if not others or chapters[-1].boot.facts is None:
+            return [played]
+        return [played, *_stints(play, tuple(others), memory, chapters[-1], stage)]
 
 
 def own_order(order: Order, profile: Profile, stint: Stint) -> Order:
@@ -143,7 +163,13 @@ def own_order(order: Order, profile: Profile, stint: Stint) -> Order:
 
 
 def _boots(
-    play: Play, stint: Stint, stage: Stage, profile: Profile, order: Order, before: Chapter | None
+    play: Play,
+    stint: Stint,
+    stage: Stage,
+    profile: Profile,
+    order: Order,
+    before: Chapter | None,
+    beside: Stage | None,
 ) -> tuple[Chapter, ...]:
     with play.progress.step("Booting until its administrator can log in and its boot is done"):
         if play.faults:
@@ -151,7 +177,7 @@ def _boots(
             boot = troubled_boot(stage, play.faults.waits(profile), expected)
         else:
             boot = first_boot(stage, profile, order.seed == "azure" and stint.fresh, play.limit)
-    told = [chapter(stage, order, profile, stint, None, boot, before)]
+    told = [chapter(stage, order, profile, stint, None, boot, before, beside)]
     for one in stint.acts:
         if told[-1].boot.facts is None:
             break

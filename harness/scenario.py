@@ -5,7 +5,7 @@ switched off. Stints name their VM, their container and their disk, so that the 
 machine on the same disk, and two machines of one image are said in the same words.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from build.errors import CallerError
 from harness.profile import CLOUD_INIT, GENERALIZED, PROVISIONED, SPECIALIZED, Profile, When
@@ -28,6 +28,11 @@ class Scenario:
     when: When | None = None
     seeds: tuple[str, ...] = ("azure",)
     faults: tuple[str, ...] = ()
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether several machines run in one network."""
+        return any(stint.beside for stint in self.stints)
 
     def starts_kernel(self, seed: str) -> bool:
         """Whether QEMU starts the kernel itself with this seed, past the boot loader (`harness.assembly`)."""
@@ -57,6 +62,7 @@ REDEPLOYED = Stint("redeployed", "on its new host", container="second", fresh=Fa
 RECREATED = Stint("recreated", "as a new machine", vm="second", container="second", fresh=False, attached=True)
 GROWN = Stint("grown", "on its larger disk", grown=8 * GIB, fresh=False)
 TWIN = Stint("twin", "on a second machine", vm="second", container="second", disk="second")
+NEIGHBOUR = replace(TWIN, label="neighbour", words="on the machine beside it", beside=True)
 
 SCENARIOS = (
     Scenario(
@@ -197,6 +203,13 @@ SCENARIOS = (
         "it reports ready, has every address that it was given, and its default route leads through its first card",
         (Stint(more_cards=1, acts=(REBOOT,)),),
         GENERALIZED & CLOUD_INIT,
+    ),
+    Scenario(
+        "neighbours",
+        "two machines of one image run in one network at the same time",
+        "each finds the other by its full name and by its address, and reaches it",
+        (Stint(), NEIGHBOUR),
+        GENERALIZED,
     ),
 )
 

@@ -54,6 +54,7 @@ class Stage:
     accelerator: Accelerator
     link: Link
     folder: Path
+    network: Network
     injection: Injection = NOTHING
 
     @property
@@ -75,13 +76,15 @@ def staged(
     stint: Stint = FIRST_BOOT,
     fork: Fork | None = None,
     injection: Injection = NOTHING,
+    shared: bool = False,
+    beside: Stage | None = None,
 ) -> Iterator[Stage]:
     """A machine, switched on before its host; both are gone when the block is left, and the image is as it was.
 
     The folder gets the console's log and the journal. What the guest writes goes with the machine, unless `lasting`
     says where it is kept: what is there already, from an earlier machine, is used on. `stint` says which VM it is, in
     which container, and with what clock and disks, `injection` what goes wrong on purpose. With a `fork` the machine
-    goes on from there.
+    goes on from there. One that is `shared` may have others `beside` it, in its network, while it stands.
     Raises MachineError or CallerError where it cannot be set up.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,8 +97,12 @@ def staged(
         lasting = lasting or lasting_in(scratch)
         journal = stack.enter_context(Journal(folder / JOURNAL))
         host = AzureHost(at_first, journal)
-        made = stack.enter_context(_linked(at_first, wire))
-        network = stack.enter_context(_services(order, made, host, scratch, injection))
+        if beside:
+            made = stack.enter_context(ports((at_first.mac, *at_first.more_macs), wire))
+            network = stack.enter_context(_joined(beside.network, host))
+        else:
+            made = stack.enter_context(_linked(at_first, wire, shared))
+            network = stack.enter_context(_services(order, made, host, scratch, injection))
         tpm = stack.enter_context(virtual_tpm(lasting.tpm)) if order.machine.vtpm else None
         if fork:
             fork.lay(lasting, folder)
@@ -109,12 +116,12 @@ def staged(
         scene = Scene(
             host,
             machine,
-            lambda: network.lease(vm.mac, mischief.MOVED_TO),
+            lambda: network.lease(host, vm.mac, mischief.MOVED_TO),
             scratch / DISC,
             partial(_hand_over, vm, host, network),
         )
         stack.enter_context(directed(scene, (*injection.moments, *_reused(stint.pool))))
-        yield Stage(vm, host, machine, console, guest, accelerator, made, folder, injection)
+        yield Stage(vm, host, machine, console, guest, accelerator, made, folder, network, injection)
 
 
 def _reused(pool: str) -> tuple[Moment, ...]:
@@ -124,15 +131,15 @@ def _reused(pool: str) -> tuple[Moment, ...]:
 
 def _hand_over(vm: VirtualMachine, host: AzureHost, network: Network) -> None:
     """Make a machine that waited in a pool its owner's `vm`."""
-    network.lease(vm.mac, vm.address)
+    network.lease(host, vm.mac, vm.address)
     host.hand_over(vm, ovf_environment(vm).encode())
 
 
 @contextmanager
-def _linked(vm: VirtualMachine, wire: str | None) -> Iterator[Link]:
-    """The lines of the machine's network cards: to the host itself where there is one, else by a bridge."""
+def _linked(vm: VirtualMachine, wire: str | None, shared: bool) -> Iterator[Link]:
+    """The lines of the machine's network cards: to the host itself where there is one card in all, else by a bridge."""
     with ExitStack() as stack:
-        if not vm.more_macs:
+        if not vm.more_macs and not shared:
             yield stack.enter_context(link(wire))
             return
         stack.enter_context(bridge())
@@ -155,8 +162,19 @@ def _services(order: Order, made: Link, host: AzureHost, scratch: Path, injectio
         )
         if order.seed == "azure":
             doors = mischief.doors(services(host), injection, host)
-            stack.enter_context(serve(doors.bindings, host.journal))
+            members = network.members
+            members.open(host, {one.source: one.app for one in doors.bindings})
+            desks = [one._replace(app=members.desk(one.source)) for one in doors.bindings]
+            stack.enter_context(serve(desks, host.journal, members.journal_of))
             stack.enter_context(doors.opening(host, network.appear))
+        yield network
+
+
+@contextmanager
+def _joined(network: Network, host: AzureHost) -> Iterator[Network]:
+    """The network of another machine, which this host's is in, too, until the block is left."""
+    with network.join(host):
+        network.members.open(host, {one.source: one.app for one in services(host)})
         yield network
 
 

@@ -50,7 +50,8 @@ class Stint:
     stint `fresh` is a first boot, of a machine that Azure has just made from the image: the disc is in its drive. One
     `attached` was made around a disk that was there: Azure gives it neither name nor administrator, and does not wait
     for its report. One of a `pool` was made before anybody wanted it: it reports ready, waits as the pool's name says
-    ("Running" or "Savable"), and is handed over to its owner.
+    ("Running" or "Savable"), and is handed over to its owner. One `beside` is played while the stint before it still
+    stands, its guest running, and in the same network: a machine and a disk of its own.
     """
 
     label: str = ""
@@ -67,6 +68,7 @@ class Stint:
     fresh: bool = True
     attached: bool = False
     pool: str = "None"
+    beside: bool = False
 
     @property
     def changes_cards(self) -> bool:

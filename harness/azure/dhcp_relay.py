@@ -19,6 +19,7 @@ from harness.azure.dhcp import MalformedMessage, Message, decode, encode
 from harness.azure.dnsmasq import SERVER_PORT
 from harness.azure.frames import BROADCAST_ADDRESS, BROADCAST_MAC, IPV4, udp_frame
 from harness.azure.host import AzureHost
+from harness.azure.journal import Journal
 from harness.vm import WIRESERVER, VirtualMachine
 
 Answer = Callable[[Message], Message | None]
@@ -132,8 +133,10 @@ def _await_reply(upstream: socket.socket, xid: int) -> Message | None:
 
 
 @contextmanager
-def serve_dhcp(interface: str, host: AzureHost, answer: Answer) -> Iterator[None]:
+def serve_dhcp(interface: str, journal: Journal, path: Answer) -> Iterator[None]:
     """Answer the DHCP messages that arrive on an interface, in a thread, until the block is left.
+
+    `path` is who answers, and keeps it in mind; the journal gets what is no message, or breaks it.
 
     Needs the right to open packet sockets in this network namespace.
     """
@@ -142,8 +145,7 @@ def serve_dhcp(interface: str, host: AzureHost, answer: Answer) -> Iterator[None
         sending = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
         sending.bind((interface, IPV4))
         stopping = threading.Event()
-        path = remembering(answer, host)
-        loop = threading.Thread(target=_loop, args=(listening, sending, host, path, stopping), daemon=True)
+        loop = threading.Thread(target=_loop, args=(listening, sending, journal, path, stopping), daemon=True)
         loop.start()
         try:
             yield
@@ -161,7 +163,7 @@ def _listen(interface: str) -> socket.socket:
 
 
 def _loop(
-    listening: socket.socket, sending: socket.socket, host: AzureHost, answer: Answer, stopping: threading.Event
+    listening: socket.socket, sending: socket.socket, journal: Journal, answer: Answer, stopping: threading.Event
 ) -> None:
     while not stopping.is_set():
         try:
@@ -172,9 +174,9 @@ def _loop(
         except TimeoutError:
             continue
         except MalformedMessage as broken:
-            host.journal.add("dhcp", "malformed", reason=str(broken))
+            journal.add("dhcp", "malformed", reason=str(broken))
         except Exception as broken:  # a fault's own fault must not end the service, nor pass in silence
-            host.journal.add("dhcp", "crash", reason=f"{type(broken).__name__}: {broken}")
+            journal.add("dhcp", "crash", reason=f"{type(broken).__name__}: {broken}")
             stopping.wait(BACKOFF)
 
 

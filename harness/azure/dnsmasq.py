@@ -1,7 +1,7 @@
-"""dnsmasq as the VM's address server and name server.
+"""dnsmasq as the address server and name server of a network's VMs.
 
-It gives out what Azure gives (options 1, 3, 6, 15, 51, 121, 245, 249, RFC 2132 and RFC 3442) and resolves the VM's own
-name; foreign names do not exist. A network card beyond the VM's first gets neither router nor routes nor option 245,
+It gives out what Azure gives (options 1, 3, 6, 15, 51, 121, 245, 249, RFC 2132 and RFC 3442) and resolves the VMs'
+names; foreign names do not exist. A network card beyond the VM's first gets neither router nor routes nor option 245,
 and the name that its client sends is not taken (docs/azure/host-protocol.md 1.4). What dnsmasq cannot say,
 `harness.azure.dhcp_relay` adds on the way to the guest.
 """
@@ -21,6 +21,7 @@ from build.command import find
 from build.errors import MachineError
 from harness.azure import dhcp
 from harness.azure.journal import Journal
+from harness.azure.members import Members
 from harness.vm import IMDS, WIRESERVER, VirtualMachine
 
 HOSTS: Final = "hosts"
@@ -34,6 +35,9 @@ PARTING: Final = 5.0
 """Seconds that it has for ending."""
 QUERY: Final = re.compile(r"query\[(?P<type>\w+)] (?P<name>\S*) from (?P<client>\S+)")
 """How dnsmasq's log tells what it was asked."""
+
+HOSTS_READ: Final = re.compile(rf" read \S*/{HOSTS}$")
+"""What its log says once it has read who gets an address, at first or anew. It heeds no signal before."""
 
 
 def routes(vm: VirtualMachine) -> tuple[dhcp.Route, ...]:
@@ -59,7 +63,7 @@ AZURE = Settings()
 
 
 def arguments(vm: VirtualMachine, folder: Path, settings: Settings = AZURE) -> tuple[str, ...]:
-    """dnsmasq's command line for one VM; leases and log go to the folder, where `hosts` has the VM's address.
+    """dnsmasq's command line for the network of a VM; leases and log go to the folder, where `hosts` has the addresses.
 
     - an empty user and group: it must not change them, which an unprivileged user namespace refuses.
     - `dhcp-ignore-clid`: a guest runs several DHCP clients one after another, all must get the one address.
@@ -108,22 +112,27 @@ def arguments(vm: VirtualMachine, folder: Path, settings: Settings = AZURE) -> t
     )
 
 
-def write_hosts(vm: VirtualMachine, mac: str, address: str, folder: Path, settings: Settings = AZURE) -> None:
-    """Say which first network card gets which address, and which those beyond it get."""
-    more = [f"{card.mac},set:{SECONDARY},{card.addresses[0]},{settings.term}" for card in vm.more_interfaces]
-    (folder / HOSTS).write_text("\n".join((f"{mac},{address},{settings.term}", *more, "")))
+def write_hosts(members: Members, folder: Path, settings: Settings = AZURE) -> None:
+    """Say which network card gets which address, and which cards are beyond a machine's first."""
+    lines = [
+        f"{card.mac},{f'set:{SECONDARY},' if number else ''}{card.addresses[0]},{settings.term}\n"
+        for cards in members.cards
+        for number, card in enumerate(cards)
+    ]
+    (folder / HOSTS).write_text("".join(lines))
 
 
 @contextmanager
 def dnsmasq(
-    vm: VirtualMachine, folder: Path, journal: Journal, settings: Settings = AZURE
-) -> Iterator[Callable[[str, str], None]]:
-    """dnsmasq in the current network namespace until the block is left; names asked for go to the journal.
+    vm: VirtualMachine, members: Members, folder: Path, settings: Settings = AZURE
+) -> Iterator[Callable[[], None]]:
+    """dnsmasq for the members of a VM's network, in the current network namespace, until the block is left. Names that
+    one asks for go to its journal.
 
-    Yields a function that says anew which first card (MAC) gets which address: a guest learns of that when it asks.
+    Yields a function to call when members have changed, or their addresses: a guest learns of that when it asks.
     Raises MachineError where it is missing or does not start.
     """
-    write_hosts(vm, vm.mac, vm.address, folder, settings)
+    write_hosts(members, folder, settings)
     command = (find("dnsmasq"), *arguments(vm, folder, settings))
     process = subprocess.Popen(
         command,
@@ -134,17 +143,17 @@ def dnsmasq(
         errors="replace",
     )
     path, started = folder / "dnsmasq.log", threading.Event()
-    follower = threading.Thread(target=_follow, args=(process, path, journal, started), daemon=True)
+    follower = threading.Thread(target=_follow, args=(process, path, members.journal_of, started), daemon=True)
     follower.start()
     try:
         if not started.wait(STARTING) or process.poll() is not None:
             raise MachineError(f"dnsmasq does not start: {_last_words(process, follower, path)}", f"its log is {path}")
 
-        def lease(mac: str, address: str) -> None:
-            write_hosts(vm, mac, address, folder, settings)
+        def changed() -> None:
+            write_hosts(members, folder, settings)
             process.send_signal(signal.SIGHUP)  # it then reads the file of hosts anew
 
-        yield lease
+        yield changed
     finally:
         _end(process)
         follower.join()
@@ -159,17 +168,19 @@ def _end(process: "subprocess.Popen[str]") -> None:
         process.kill()
 
 
-def _follow(process: "subprocess.Popen[str]", path: Path, journal: Journal, started: threading.Event) -> None:
-    """Keep what dnsmasq says, and journal the names it is asked for."""
+def _follow(
+    process: "subprocess.Popen[str]", path: Path, journal_of: Callable[[str], Journal], started: threading.Event
+) -> None:
+    """Keep what dnsmasq says, and journal the names it is asked for with whoever asks."""
     assert process.stderr is not None
     with process.stderr, path.open("w", encoding="utf-8") as log:
         for line in process.stderr:
             with suppress(OSError):  # a full disk must not stop the reading, which would stop dnsmasq
                 print(line, end="", file=log, flush=True)
-            if "started, version" in line:
+            if HOSTS_READ.search(line):
                 started.set()
             elif asked := QUERY.search(line):
-                journal.add("dns", "query", **asked.groupdict())
+                journal_of(asked["client"]).add("dns", "query", **asked.groupdict())
     process.wait()
     started.set()
 

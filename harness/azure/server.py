@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -45,12 +45,17 @@ class Binding(NamedTuple):
     gate: threading.Event | None = None
 
 
+JournalOf = Callable[[str], Journal]
+"""The journal of whoever has an address."""
+
+
 @dataclass
 class _Server:
     """A loop in a thread of its own, which inherits its creator's network namespace."""
 
     bindings: Sequence[Binding]
     journal: Journal
+    journal_of: JournalOf
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     ports: list[int] = field(default_factory=list)
     ready: threading.Event = field(default_factory=threading.Event)
@@ -71,7 +76,7 @@ class _Server:
         async with AsyncExitStack() as stack:
             try:
                 for binding in self.bindings:
-                    self.ports.append(await _listen(stack, binding, self.journal))
+                    self.ports.append(await _listen(stack, binding, self.journal, self.journal_of))
             except OSError as refused:
                 self.failure = refused
                 return
@@ -81,12 +86,15 @@ class _Server:
 
 
 @contextmanager
-def serve(bindings: Sequence[Binding], journal: Journal) -> Iterator[tuple[int, ...]]:
-    """Serve until the block is left; yields the ports in the order of the bindings.
+def serve(
+    bindings: Sequence[Binding], journal: Journal, journal_of: JournalOf | None = None
+) -> Iterator[tuple[int, ...]]:
+    """Serve until the block is left; yields the ports in the order of the bindings. `journal_of` says where it is kept
+    what comes from an address, if not all of it is in the one journal.
 
     Raises MachineError where an address or port cannot be had.
     """
-    server = _Server(bindings, journal)
+    server = _Server(bindings, journal, journal_of or (lambda client: journal))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     server.ready.wait()
@@ -101,18 +109,19 @@ def serve(bindings: Sequence[Binding], journal: Journal) -> Iterator[tuple[int, 
         thread.join()
 
 
-async def _listen(stack: AsyncExitStack, binding: Binding, journal: Journal) -> int:
+async def _listen(stack: AsyncExitStack, binding: Binding, journal: Journal, journal_of: JournalOf) -> int:
     """One binding's listener; the port that it got."""
 
     async def handle(raw: web.BaseRequest) -> web.Response:
-        return await _exchange(raw, binding, journal)
+        return await _exchange(raw, binding, journal_of(raw.remote or ""))
 
     class Malformed(AbstractAccessLogger):
         """aiohttp answers what is not HTTP before our handler sees it: this is where such requests show up."""
 
         def log(self, request: web.BaseRequest, response: web.StreamResponse, seconds: float) -> None:
             if request.method == "UNKNOWN":
-                journal.add(binding.source, "malformed", status=response.status, client=request.remote)
+                own = journal_of(request.remote or "")
+                own.add(binding.source, "malformed", status=response.status, client=request.remote)
 
     runner = web.ServerRunner(web.Server(handle, access_log_class=Malformed), shutdown_timeout=PARTING)
     await runner.setup()

@@ -21,6 +21,7 @@ SPELLING = {
     **{"hyperv": "Hyper-V", "iso9660": "ISO 9660", "mib": "MiB", "nvme": "NVMe", "openssl": "OpenSSL"},
     **{"cloud init": "cloud-init", "64 bit": "64-bit"},
     **{"hosts clock": "host's clock", "machines name": "machine's name", "ones own": "one's own"},
+    "others address": "other's address",
     "roots password": "root's password",
 }
 """How what no function's name can hold is written."""

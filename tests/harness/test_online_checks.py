@@ -13,6 +13,7 @@ from harness.checks import all_checks
 from harness.checks.check import judge
 from harness.inspect import FACTS
 from harness.machines import GEN2, NVME, TRUSTED, MachineProfile
+from harness.neighbours import Seen
 from harness.report import Status
 from harness.vm import NetworkInterface
 from tests.harness.azure.machines import SECOND_CARD
@@ -46,6 +47,19 @@ def two_cards(first: tuple[str, ...] = FIRST_CARD.addresses, *routes: tuple[str,
     return CardsSeen((FIRST_CARD, SECOND_CARD), Cards(found, routes or ((FIRST_CARD.mac, 100),)))
 
 
+def met(*answers: str) -> tuple[Seen, Seen]:
+    """Two machines that find each other; the second is told these answers."""
+
+    def seen(asker: str, name: str, address: str, *told: str) -> Seen:
+        line = f"{address}   {name}.{VM.domain}"
+        return Seen(asker, name, VM.domain, address, *(told or (line, line, line, "SSH-2.0-OpenSSH_10.0")))
+
+    return seen("a", "b", "10.0.0.5"), seen("b", "a", "10.0.0.4", *answers)
+
+
+FULL = f"10.0.0.4 a.{VM.domain}"
+
+
 def on(machine: MachineProfile, **answers: str) -> Mapping[str, Any]:
     """The facts of a guest on this machine."""
     return facts(expected=replace(EXPECTED, machine=machine), guest=guest(**answers))
@@ -71,6 +85,7 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         facts(first_names=("localhost",)),
         facts(probed=("word a, secret b", "word a, secret b")),
         facts(cards=two_cards()),
+        facts(meeting=met()),
         facts(reports=host("Ready", "Ready").health),
         facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK)),
         facts(predecessor=guest(host_keys="ssh-rsa older")),
@@ -235,6 +250,21 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
             "cards.route",
             facts(cards=two_cards(FIRST_CARD.addresses, (FIRST_CARD.mac, 100), (SECOND_CARD.mac, 200))),
             "a default route of metric 200 leads through 60:45:bd:00:01:04, and the first card is 60:45:bd:00:00:04",
+        ),
+        (
+            "network.names",
+            facts(meeting=met("", FULL, FULL, "SSH-2.0-x")),
+            f"b finds nothing for a.{VM.domain}, not 10.0.0.4",
+        ),
+        (
+            "network.reverse",
+            facts(meeting=met(FULL, FULL, "10.0.0.4 localhost", "SSH-2.0-x")),
+            f"b finds '10.0.0.4 localhost' for 10.0.0.4, not a.{VM.domain}",
+        ),
+        (
+            "network.reach",
+            facts(meeting=met(FULL, FULL, FULL, "")),
+            "b hears nothing on port 22 of a at 10.0.0.4",
         ),
         ("hostname.stale-first", facts(first_names=("builder",)), "the first DHCP request carried the name 'builder'"),
         ("hostname.agent", facts(agent_name="builder"), "the name in the agent's status is 'builder'"),

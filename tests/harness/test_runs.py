@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,16 @@ def test_plays_of_all_what_applies_and_names_the_rest(tmp_path: Path, monkeypatc
     assert all(one.reason for one in refused)
     assert len(runs) + len(refused) == len(SCENARIOS)
     assert {one.machine["seed"] for one in runs} == {"azure"}
+
+
+@pytest.mark.parametrize(
+    "words", [{"faults": ("imds-429",)}, {"faults": ("all",)}, {"scenario": "neighbours+imds-429"}]
+)
+def test_plays_no_fault_with_two_machines_at_the_same_addresses(tmp_path: Path, words: Any) -> None:
+    image = disk(tmp_path / "image.raw", footer=False)
+    request = VerifyRequest(**{"image": image, "generation": 1, "scenario": "neighbours", **words})
+    with pytest.raises(CallerError, match="neighbours has two machines at the same addresses of Azure's"):
+        planned(open_subject(image, tmp_path), request)
 
 
 FAULTY = VerifyRequest(faults=("imds-429", "dhcp-late=30"))

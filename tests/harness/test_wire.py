@@ -89,6 +89,7 @@ def carried(made):
     one, other = (socket.socket(fileno=os.dup(line)) for line in made.descriptors)
     other.settimeout(10)
     frame = b"\\xff" * 6 + bytes.fromhex(FIRST.replace(":", "")) + b"\\x88\\xb5" + b"to my neighbour".ljust(46, b".")
+    one.send(b"\\x01\\0\\x5e\\0\\0\\xfc" + frame[6:])
     one.send(frame)
     return other.recv(65535) == frame
 def main(request):

@@ -11,6 +11,7 @@ from harness.azure.dhcp import HOST_NAME, REQUESTED_ADDRESS, SERVER_ID, TYPE, Me
 from harness.azure.dhcp_relay import NODE, Answer, asking_dnsmasq
 from harness.azure.dnsmasq import Settings, dnsmasq
 from harness.azure.host import AzureHost
+from harness.azure.members import Members
 from harness.deadline import Deadline
 from harness.names import resolve, reverse
 from harness.vm import WIRESERVER
@@ -29,15 +30,17 @@ def main(request: Mapping[str, Any]) -> int:
     for address in (f"{VM.router}/{VM.prefix}", f"{WIRESERVER}/32"):
         run("ip", "address", "add", address, "dev", "host0")
     told: dict[str, Any] = {}
-    with dnsmasq(VM, folder, host.journal, Settings(lease=120)) as lease, asking_dnsmasq(VM) as answer:
+    members = Members(host)
+    with dnsmasq(VM, members, folder, Settings(lease=120)) as changed, asking_dnsmasq(VM) as answer:
         told["first"] = [_say(answer, DISCOVER), _say(answer, REQUEST, VM.address)]
-        lease(VM.mac, MOVED)
+        members.lease(host, VM.mac, MOVED)
+        changed()
         log = folder / "dnsmasq.log"
         Deadline.after(5).until("the hosts", lambda: log.read_text().count("hosts\n") >= 2 or None, every=0.05)
         told["renewal"] = _say(answer, REQUEST, have=VM.address)
         told["then"] = [_say(answer, DISCOVER), _say(answer, REQUEST, MOVED)]
         told["names"] = [resolve(WIRESERVER, f"{VM.name}.{VM.domain}"), reverse(WIRESERVER, MOVED)]
-    with dnsmasq(VM, folder, host.journal, Settings(names=False)), asking_dnsmasq(VM) as answer:
+    with dnsmasq(VM, Members(host), folder, Settings(names=False)), asking_dnsmasq(VM) as answer:
         told["nameless"] = _say(answer, DISCOVER)
         try:
             resolve(WIRESERVER, f"{VM.name}.{VM.domain}")
