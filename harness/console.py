@@ -23,12 +23,13 @@ TROUBLES = tuple(
         ("GRUB is in its rescue shell", r"grub rescue> *"),
         ("GRUB waits at its prompt: it has no menu", r"^ *grub> *"),
         ("the firmware found nothing to boot", r"No bootable device.*|^BdsDxe: No bootable option.*|^Shell> *"),
+        ("the disk is full", r"No space left on device.*"),
         ("a processor is stuck", r"soft lockup - CPU#\d+ stuck.*|rcu: INFO: rcu_\w+ (?:self-)?detected stall.*"),
     )
 )
 """Signs that a guest gets no further by itself."""
-PASSING = {"a processor is stuck"}
-"""Troubles that a slow machine can get over."""
+PASSING = {"a processor is stuck", "the disk is full"}
+"""Troubles that a guest can get over: a slow machine, a root file system that grows."""
 
 STAGES = tuple(
     (name, re.compile(pattern, re.MULTILINE))
@@ -119,7 +120,7 @@ def plain(raw: bytes) -> str:
 def trouble(text: str, *, passing: bool = False) -> str | None:
     """Why a guest that wrote this gets no further, with the line that says so; None while all may be well.
 
-    With `passing` also what a slow machine can get over.
+    With `passing` also what a guest can get over.
     """
     for name, pattern in TROUBLES:
         if name in PASSING and not passing:

@@ -146,7 +146,7 @@ BROKEN = (
         "full root",
         {},
         ("fs.room",),
-        ("run.boot-ssh",),
+        ("run.boot-ssh", "run.report-ready"),
         "OSProvisioningTimedOut",
         shown="No space left on device",
         more=damage.fill,

@@ -86,6 +86,10 @@ def test_says_the_last_sign_of_life_in_one_sentence() -> None:
     assert told.startswith("last sign of life: initramfs; the initramfs gave up: ALERT!")
     stuck = last_sign_of_life("[    9.1] watchdog: BUG: soft lockup - CPU#0 stuck for 22s!")
     assert "a processor is stuck" in stuck
+    full = last_sign_of_life(
+        plain(BOOT + b"\ncloud-init[461]: OSError: [Errno 28] No space left on device: '/var/lib'\n")
+    )
+    assert full.startswith("last sign of life: login prompt; the disk is full: cloud-init[461]: OSError")
 
 
 def test_asks_the_firmware_where_the_console_is_silent() -> None:
