@@ -28,17 +28,16 @@ def test_almalinux_is_provisioned_by_bios(image: ImageMaker) -> None:
     assert {"run.boot-ssh", "run.report-ready", "run.custom-data", "hostname.dhcp"} <= passed(report)
 
 
-def test_almalinux_is_provisioned_by_uefi(image: ImageMaker) -> None:
-    report = boot(image("almalinux-10"), 2)
-    assert failures(report) == {}
-    assert {"run.boot-ssh", "run.report-ready"} <= passed(report)
-
-
-@pytest.mark.combination
-def test_almalinux_reboots_by_uefi(image: ImageMaker) -> None:
+def test_almalinux_is_provisioned_and_reboots_by_uefi(image: ImageMaker) -> None:
     report = boot(image("almalinux-10"), 2, scenario="reboot")
     assert failures(report) == {}
-    assert {"run.boot-ssh", "reboot.run.identity-stays"} <= passed(report)
+    assert {"run.boot-ssh", "run.report-ready", "reboot.run.identity-stays"} <= passed(report)
+
+
+def test_a_specialized_almalinux_is_the_machine_that_it_was_made_as(image: ImageMaker, admin_key: Path) -> None:
+    report = boot(image("almalinux-10", kind="specialized"), 1, ssh_key=admin_key)
+    assert failures(report) == {}
+    assert {"run.boot-ssh", "run.no-provisioner", "hostname.dhcp"} <= passed(report)
 
 
 @pytest.mark.combination

@@ -13,14 +13,14 @@ pytestmark = pytest.mark.real
 UBUNTU = [one.release for one in all_recipes() if (one.distro, one.arch, one.default) == ("ubuntu", "x86_64", False)]
 
 
-def test_ubuntu_is_provisioned_by_bios(image: ImageMaker) -> None:
-    report = boot(image("ubuntu-24.04"), 1)
+def test_ubuntu_for_generation_1_is_provisioned(image: ImageMaker) -> None:
+    report = boot(image("ubuntu-24.04", gen="1"), 1)
     assert failures(report) == {}
     assert {"run.boot-ssh", "run.report-ready", "run.custom-data", "hostname.dhcp"} <= passed(report)
 
 
-def test_ubuntu_is_provisioned_by_uefi(image: ImageMaker) -> None:
-    report = boot(image("ubuntu-24.04"), 2)
+def test_ubuntu_for_generation_2_is_provisioned(image: ImageMaker) -> None:
+    report = boot(image("ubuntu-24.04", gen="2"), 2)
     assert failures(report) == {}
     assert {"run.boot-ssh", "run.report-ready"} <= passed(report)
 
