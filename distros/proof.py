@@ -32,8 +32,8 @@ SEEN = {
     ("ubuntu-22.04", "x86_64"): "stand-in",
     ("ubuntu-26.04", "x86_64"): "archive",
     ("opensuse-16.0", "x86_64"): "stand-in",
-    ("opensuse-tumbleweed", "x86_64"): "installed",
-    ("sles-15.7", "x86_64"): "installed",
+    ("opensuse-tumbleweed", "x86_64"): "stand-in",
+    ("sles-15.7", "x86_64"): "stand-in",
     ("sles-16.0", "x86_64"): "stand-in",
 }
 """By the recipe's name and architecture."""
