@@ -44,10 +44,9 @@ class VerifyRequest(MachineWishes):
     limit: float | None = None
     jobs: int | None = None
 
-    @property
-    def slots(self) -> int:
-        """Machines at once; one that is held has the terminal for itself."""
-        return 1 if self.hold else self.jobs or slots((self.memory or DEFAULT_MEMORY) // MIB)
+    def slots(self, machines: int = 1) -> int:
+        """Runs at once of which each has so many machines; one that is held has the terminal for itself."""
+        return 1 if self.hold else max(1, (self.jobs or slots((self.memory or DEFAULT_MEMORY) // MIB)) // machines)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,11 @@ class Scenario:
         """Whether several machines run in one network."""
         return any(stint.beside for stint in self.stints)
 
+    @property
+    def machines(self) -> int:
+        """How many machines run at the same time."""
+        return 2 if self.has_neighbours else 1
+
     def starts_kernel(self, seed: str) -> bool:
         """Whether QEMU starts the kernel itself with this seed, past the boot loader (`harness.assembly`)."""
         return seed == "nocloud" or any(stint.changes_cards for stint in self.stints)

@@ -140,7 +140,8 @@ def _play(
         for run, order, folder in zip(runs, orders, folders, strict=True)
     ]
     reports: dict[int, Report] = {}
-    for place, status in in_slots(calls, min(request.slots, len(calls)), progress.note):
+    most = request.slots(max(run.scenario.machines for run in runs))
+    for place, status in in_slots(calls, min(most, len(calls)), progress.note):
         if status == INTERRUPTED:
             raise KeyboardInterrupt
         if status:

@@ -120,5 +120,10 @@ def test_refuses_runs_that_cannot_be(tmp_path: Path, request_: VerifyRequest, me
 
 
 def test_holds_one_machine_alone() -> None:
-    assert VerifyRequest(hold=True, jobs=4).slots == 1
-    assert VerifyRequest(jobs=4).slots == 4
+    assert VerifyRequest(hold=True, jobs=4).slots() == 1
+    assert VerifyRequest(jobs=4).slots() == 4
+
+
+def test_counts_machines_that_run_beside_each_other() -> None:
+    assert [VerifyRequest(jobs=jobs).slots(find_scenario("neighbours").machines) for jobs in (1, 2, 5)] == [1, 1, 2]
+    assert VerifyRequest(jobs=3).slots(find_scenario("twins").machines) == 3
