@@ -89,7 +89,7 @@ def perform(play: Play) -> Performance:
     parts: list[Performance] = []
     with scratch_folder(play.folder) as kept:
         memory = Memory(kept)
-        for stints in together(play.scenario.stints):
+        for stints in play.scenario.rows:
             played = _stints(play, stints, memory, parts[-1].chapters[-1] if parts else None)
             parts += played
             lost = [one for one, part in zip(stints, played, strict=False) if part.chapters[-1].boot.facts is None]
@@ -98,14 +98,6 @@ def perform(play: Play) -> Performance:
             if lost:
                 break
     return _joined(parts)
-
-
-def together(stints: tuple[Stint, ...]) -> tuple[tuple[Stint, ...], ...]:
-    """The stints in rows: each with those that are played beside it, while it stands."""
-    rows: list[tuple[Stint, ...]] = []
-    for stint in stints:
-        rows = [*rows[:-1], (*rows[-1], stint)] if stint.beside else [*rows, (stint,)]
-    return tuple(rows)
 
 
 def _joined(parts: list[Performance]) -> Performance:

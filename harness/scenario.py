@@ -30,14 +30,17 @@ class Scenario:
     faults: tuple[str, ...] = ()
 
     @property
-    def has_neighbours(self) -> bool:
-        """Whether several machines run in one network."""
-        return any(stint.beside for stint in self.stints)
+    def rows(self) -> tuple[tuple[Stint, ...], ...]:
+        """The stints in rows: each with those that are played beside it, while it stands."""
+        rows: list[tuple[Stint, ...]] = []
+        for stint in self.stints:
+            rows = [*rows[:-1], (*rows[-1], stint)] if stint.beside else [*rows, (stint,)]
+        return tuple(rows)
 
     @property
     def machines(self) -> int:
-        """How many machines run at the same time."""
-        return 2 if self.has_neighbours else 1
+        """How many machines run in one network at the same time."""
+        return max(map(len, self.rows))
 
     def starts_kernel(self, seed: str) -> bool:
         """Whether QEMU starts the kernel itself with this seed, past the boot loader (`harness.assembly`)."""

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from harness.neighbours import Seen, answers, unfound
-from harness.performance import together
 from harness.scenario import find_scenario
 from harness.stint import Stint
 
@@ -26,6 +25,8 @@ def test_notes_who_is_not_found_by_a_short_name() -> None:
 
 def test_plays_beside_a_stint_what_is_beside_it() -> None:
     first, later = Stint(), Stint("later")
-    assert together((first, NAMELESS, later)) == ((first, NAMELESS), (later,))
-    assert together(find_scenario("twins").stints) == tuple((one,) for one in find_scenario("twins").stints)
-    assert len(together(find_scenario("neighbours").stints)) == 1
+    twins, neighbours = find_scenario("twins"), find_scenario("neighbours")
+    mixed = replace(twins, stints=(first, NAMELESS, later))
+    assert (mixed.rows, mixed.machines) == (((first, NAMELESS), (later,)), 2)
+    assert (twins.rows, twins.machines) == (tuple((one,) for one in twins.stints), 1)
+    assert (len(neighbours.rows), neighbours.machines) == (1, 2)

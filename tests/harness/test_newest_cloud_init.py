@@ -10,19 +10,20 @@ import pytest
 from build import api, cache
 from build.progress import Progress
 from build.request import BuildRequest
+from distros.debian import TRIXIE
 from tests.conftest import offline
 from tests.harness.test_boots import boot, failures, passed
 
 pytestmark = [pytest.mark.real, pytest.mark.combination]
 
-SPEC = '''\
+SPEC = f'''\
 distro = "debian"
 release = "13"
 [[files]]
 path = "/etc/apt/sources.list.d/sid.sources"
 content = """
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: {TRIXIE.archives[0].url}
 Suites: sid
 Components: main
 Check-Valid-Until: no
