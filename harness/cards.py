@@ -30,8 +30,7 @@ class CardsSeen:
 
 def seen(guest: Guest, vm: VirtualMachine) -> CardsSeen:
     """The cards of a VM whose guest answers SSH. Raises Gone or TooLate."""
-    first = NetworkInterface(vm.mac, (vm.address, *vm.more_addresses))
-    return CardsSeen((first, *vm.more_interfaces), parse(guest.run(QUESTION, fresh=True).stdout))
+    return CardsSeen(vm.interfaces, parse(guest.run(QUESTION, fresh=True).stdout))
 
 
 def parse(printed: str) -> Cards:

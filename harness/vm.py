@@ -89,6 +89,11 @@ class VirtualMachine:
         return self.uuid if self.generation == 2 else swapped(self.uuid)
 
     @property
+    def interfaces(self) -> tuple[NetworkInterface, ...]:
+        """All its network cards, the first one first, with all their addresses."""
+        return (NetworkInterface(self.mac, (self.address, *self.more_addresses)), *self.more_interfaces)
+
+    @property
     def more_macs(self) -> tuple[str, ...]:
         """The MACs of its network cards beyond the first."""
         return tuple(one.mac for one in self.more_interfaces)

@@ -8,13 +8,15 @@ size and first MiB, which holds its partition table, and its time is the source 
 import hashlib
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from build import sourcedate
 from build.command import CommandFailed, run
 from build.diskfile import DiskFile, open_disk
-from build.errors import CallerError
+from build.errors import CallerError, MachineError
 from build.manifest import DISK
 from build.progress import Progress
 from build.vhd import EPOCH, FIXED, LENGTH, MIB, Footer, read_footer
@@ -37,9 +39,9 @@ def convert(source: Path, output: Path | None, progress: Progress) -> Converted:
     """Make the disk in `source` a fixed VHD: in place where it is raw and no `output` is named, else in a new file.
 
     A file that is one already stays as it is. Raises CallerError where it is no disk, the output exists already or
-    would be the source, or SOURCE_DATE_EPOCH is no time.
+    would be the source, or SOURCE_DATE_EPOCH is no time, MachineError where the file may not be written or has no room.
     """
-    disk = open_disk(source / DISK if source.is_dir() else source)
+    disk = open_disk(_file(source))
     source = disk.path
     if output is None and is_sound(disk):
         return Converted(source, disk.virtual_size, "it is a fixed VHD as Azure takes it already")
@@ -47,6 +49,8 @@ def convert(source: Path, output: Path | None, progress: Progress) -> Converted:
         footer = _seal(source, disk.virtual_size)
         return Converted(source, footer.current_size, "its footer was appended")
     target = output or source.with_suffix(".vhd")
+    if not target.parent.is_dir():
+        raise CallerError(f"{target.parent} is no folder", "make it, or name another file with --output")
     if target.exists():
         raise CallerError(f"{target} exists already", "name another file with --output")
     with progress.step(f"Copying the content of {source.name}"):
@@ -55,7 +59,13 @@ def convert(source: Path, output: Path | None, progress: Progress) -> Converted:
 
 
 def undo(path: Path) -> Converted:
-    """Take the footer off again: the raw disk is what it was before. Raises CallerError where there is none."""
+    """Take the footer off again: the raw disk is what it was before.
+
+    Raises CallerError where there is none, MachineError where the file may not be changed.
+    """
+    path = _file(path)
+    if not path.is_file():
+        raise CallerError(f"{path} is not a file", "name a fixed VHD")
     footer = read_footer(path)
     if footer is None or footer.disk_type != FIXED:
         raise CallerError(f"{path} is no fixed VHD", "there is no footer to take off")
@@ -63,7 +73,8 @@ def undo(path: Path) -> Converted:
         raise CallerError(f"{path} is cut or padded: its footer lies about its length", "copy it again")
     before, now = footer.original_size, footer.current_size
     was_grown = 0 < now - before < MIB and _is_empty(path, before, now)
-    os.truncate(path, before if was_grown else now)
+    with _writing(path):
+        os.truncate(path, before if was_grown else now)
     return Converted(path, path.stat().st_size, "its footer was taken off: it is a raw disk")
 
 
@@ -83,7 +94,10 @@ def _copied(disk: DiskFile, target: Path) -> Footer:
         footer = _seal(partial, disk.virtual_size)
         partial.rename(target)
     except CommandFailed as failure:
-        raise CallerError(f"{disk.path} cannot be read: {failure.output.strip()}", "copy it again") from None
+        raise MachineError(
+            f"{disk.path} could not be copied to {target}: {failure.output.strip()}",
+            "is there room for it, and can the source be read to its end?",
+        ) from None
     finally:
         partial.unlink(missing_ok=True)
     return footer
@@ -91,7 +105,7 @@ def _copied(disk: DiskFile, target: Path) -> Footer:
 
 def _seal(path: Path, size: int) -> Footer:
     """Append the footer to a raw disk, behind the next whole MiB: one write, so that it is done or not."""
-    with path.open("r+b") as file:
+    with _writing(path), path.open("r+b") as file:
         start = file.read(MIB)
         identity = uuid.uuid5(NAMESPACE, f"{size} {hashlib.sha256(start).hexdigest()}")
         whole = -(-size // MIB) * MIB
@@ -100,6 +114,22 @@ def _seal(path: Path, size: int) -> Footer:
         os.pwrite(file.fileno(), bytes(footer), whole)
         os.fsync(file.fileno())
     return footer
+
+
+def _file(path: Path) -> Path:
+    """The disk that is meant: a folder's is an image's."""
+    return path / DISK if path.is_dir() else path
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raises MachineError where the file cannot be written."""
+    try:
+        yield
+    except OSError as refusal:
+        raise MachineError(
+            f"{path} cannot be written: {refusal.strerror}", "get the right to, or name another file with --output"
+        ) from None
 
 
 def _is_empty(path: Path, start: int, end: int) -> bool:

@@ -75,8 +75,7 @@ def compute(vm: VirtualMachine) -> Node:
 
 def network(vm: VirtualMachine) -> Node:
     """The interfaces. Their MACs must be those of the NICs: cloud-init leaves a guest without network otherwise."""
-    first = NetworkInterface(vm.mac, (vm.address, *vm.more_addresses))
-    return {"interface": [_interface(vm, one) for one in (first, *vm.more_interfaces)]}
+    return {"interface": [_interface(vm, one) for one in vm.interfaces]}
 
 
 def _interface(vm: VirtualMachine, one: NetworkInterface) -> Node:

@@ -32,8 +32,7 @@ class Member:
     @property
     def cards(self) -> tuple[NetworkInterface, ...]:
         """Its network cards, the first one first, with all their addresses."""
-        first = NetworkInterface(self.mac, (self.address, *self.host.vm.more_addresses))
-        return (first, *self.host.vm.more_interfaces)
+        return replace(self.host.vm, mac=self.mac, address=self.address).interfaces
 
     @property
     def addresses(self) -> frozenset[str]:

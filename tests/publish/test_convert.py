@@ -1,16 +1,18 @@
 """Any disk as a fixed VHD, judged by qemu-img and by the disk's own content."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from build.errors import CallerError
+from build.errors import CallerError, MachineError
 from build.progress import Progress
 from build.vhd import EPOCH, LENGTH, MIB, Footer, read_footer
 from publish.convert import Converted, convert, undo
@@ -158,6 +160,48 @@ def test_writes_over_no_file(tmp_path: Path) -> None:
 def test_undoes_nothing_of_what_is_no_vhd(tmp_path: Path) -> None:
     with pytest.raises(CallerError, match="no fixed VHD"):
         undo(raw_disk(tmp_path / "disk.raw"))
+
+
+@pytest.mark.parametrize("name", ["missing", "folder"])
+def test_undoes_nothing_where_there_is_no_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CallerError, match="is not a file"):
+        undo(tmp_path / name)
+
+
+def test_says_that_the_output_s_folder_is_missing(tmp_path: Path) -> None:
+    disk = raw_disk(tmp_path / "disk.raw")
+    with pytest.raises(CallerError, match="missing is no folder"):
+        converted(disk, tmp_path / "missing/disk.vhd")
+
+
+@pytest.mark.parametrize("work", [converted, undo], ids=["convert", "undo"])
+def test_says_that_a_file_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[[Path], Converted]
+) -> None:
+    disk = raw_disk(tmp_path / "disk.raw")
+    if work is undo:
+        converted(disk)
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("publish.convert.os.pwrite", refused)
+    monkeypatch.setattr("publish.convert.os.truncate", refused)
+    with pytest.raises(MachineError, match=r"disk\.raw cannot be written: Read-only file system"):
+        work(disk)
+
+
+@needs_qemu_img
+def test_leaves_nothing_of_a_copy_that_failed(tmp_path: Path) -> None:
+    raw_disk(tmp_path / "content")
+    disk = tmp_path / "disk.qcow2"
+    qemu_img("convert", "-f", "raw", "-O", "qcow2", tmp_path / "content", disk)
+    with disk.open("r+b") as file:
+        file.truncate(file.seek(0, os.SEEK_END) // 2)
+    with pytest.raises((MachineError, CallerError), match=r"disk\.qcow2"):
+        converted(disk)
+    assert {one.name for one in tmp_path.iterdir()} == {"content", "disk.qcow2"}
 
 
 def test_refuses_what_is_no_disk(tmp_path: Path) -> None:
