@@ -136,10 +136,11 @@ def plans_of(request: VerifyRequest, scenario: Scenario, own: tuple[str, ...] = 
 def _refusal(
     subject: Subject, scenario: Scenario, own: tuple[str, ...], machine: MachineProfile, request: VerifyRequest
 ) -> str:
-    if (request.faults or own or request.fault_script) and (request.seed or scenario.seeds[0]) != "azure":
+    troubled = request.faults or own or request.fault_script
+    if troubled and (request.seed or scenario.seeds[0]) != "azure":
         return f"{scenario.name} without Azure has no host that could misbehave"
-    if (request.faults or own or request.fault_script) and scenario.machines > 1:
-        return f"{scenario.name} has two machines at the same addresses of Azure's, which misbehave to none of them"
+    if troubled and scenario.machines > 1:
+        return f"{scenario.name} has several machines behind one set of Azure's addresses: faults are for one alone"
     if not scenario.when and request.seed in (None, *scenario.seeds):
         return ""  # applies to every image: no need to look into it
     if machine.secure_boot and scenario.starts_kernel(request.seed or scenario.seeds[0]):
