@@ -11,6 +11,8 @@ from build.errors import CallerError
 SCHEMA = 1
 NAME = "manifest.json"
 DISK = "disk.vhd"
+STAND_IN = "standin-settings"
+"""The package by which stand-in mirrors mark what is made from them."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Manifest:
     normalized: tuple[str, ...] = ()
     schema: int = SCHEMA
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether it was made from a stand-in mirror, which every image of one holds a sign of."""
+        return any(package.name == STAND_IN for package in self.packages)
 
     def save(self, folder: Path) -> None:
         """Write it into an image's folder."""

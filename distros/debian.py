@@ -199,6 +199,7 @@ def loaders(cpu: str, grub_folder: str) -> tuple[tuple[str, str], ...]:
 TRIXIE = Recipe(
     distro="debian",
     release="13",
+    major=13,
     codename="trixie",
     title="Debian 13 (trixie)",
     family="apt",
@@ -290,6 +291,7 @@ TRIXIE = Recipe(
 BOOKWORM = replace(
     TRIXIE,
     release="12",
+    major=12,
     codename="bookworm",
     title="Debian 12 (bookworm)",
     early_files=(INITRAMFS_MODULES, INITRAMFS_FSCK),

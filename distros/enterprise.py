@@ -317,6 +317,7 @@ def _recipe(distribution: Distribution, release: str, arch: str) -> Recipe:
     return Recipe(
         distro=distribution.name,
         release=release,
+        major=int(release),
         codename=distribution.codenames.get(release, ""),
         title=f"{distribution.title} {release}",
         family="dnf",

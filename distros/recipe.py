@@ -190,6 +190,9 @@ class Recipe:
     """Whether this is the release that the distribution's bare name means: its newest stable one."""
     end_of_support: str
     """ISO date until which the distribution itself fixes security holes; empty where it has no end (rolling)."""
+    major: int = 0
+    """The first number of its versions in a gallery, of which the highest is the latest: 12, 2404, 1507; 0 where a
+    distribution rolls."""
     os_ids: tuple[str, ...] = ()
     """What a vendor's image of it calls itself: ID in os-release."""
     archives: tuple[Archive, ...] | tuple[Repository, ...] = ()

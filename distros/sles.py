@@ -67,6 +67,7 @@ def sles_16(arch: str) -> Recipe:
         "SUSE Linux Enterprise Server 16.0",
         arch,
         default=True,
+        major=1600,
         end_of_support="2027-11-30",
         archives=repositories_16(),
         packages=("NetworkManager-branding-SLE", "SLES-release", *SUBSCRIBER),
@@ -79,6 +80,7 @@ def sles_15(arch: str) -> Recipe:
     return replace(
         sles_16(arch),
         release="15.7",
+        major=1507,
         codename="15-SP7",
         title="SUSE Linux Enterprise Server 15 SP7",
         default=False,

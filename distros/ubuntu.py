@@ -141,6 +141,7 @@ def renews_loaders(platform: str) -> TextFile:
 NOBLE = Recipe(
     distro="ubuntu",
     release="24.04",
+    major=2404,
     codename="noble",
     title="Ubuntu 24.04 LTS (Noble Numbat)",
     family="apt",
@@ -250,6 +251,7 @@ NOBLE = Recipe(
 JAMMY = replace(
     NOBLE,
     release="22.04",
+    major=2204,
     codename="jammy",
     title="Ubuntu 22.04 LTS (Jammy Jellyfish)",
     default=False,
@@ -269,6 +271,7 @@ JAMMY = replace(
 RESOLUTE = replace(
     NOBLE,
     release="26.04",
+    major=2604,
     codename="resolute",
     title="Ubuntu 26.04 LTS (Resolute Raccoon)",
     default=False,

@@ -56,6 +56,13 @@ def test_is_of_a_family_and_an_architecture_that_there_are(recipe: Recipe) -> No
     assert proven(recipe) in WORDS
 
 
+@each
+def test_numbers_its_versions_by_its_release(recipe: Recipe) -> None:
+    """A gallery takes the highest version for the latest, so the numbers must follow the releases."""
+    numbers = [int(part) for part in recipe.release.split(".") if part.isdigit()]
+    assert recipe.major == (numbers[0] * 100 + numbers[1] if len(numbers) > 1 else sum(numbers))
+
+
 @of_packages
 def test_covers_every_generation_and_provisioner(recipe: Recipe) -> None:
     """Azure's machines with ARM processors are of generation 2 alone."""
