@@ -58,7 +58,8 @@ def prove(image: Subject, digest: str, state: str, wanted: Sequence[Need]) -> Pr
 def needs(definition: Definition) -> Iterator[Need]:
     """The machines that a definition lets people choose."""
     for controller in definition.controllers:
-        yield Need(definition.generation, controller, False)
+        if controller != "SCSI" or definition.security != "TrustedLaunch":
+            yield Need(definition.generation, controller, False)
     if definition.security != "Standard":
         yield Need(definition.generation, "SCSI", True)
 
@@ -67,8 +68,11 @@ def refusal(image: Subject, proof: Proof) -> NotProven:
     """The error that names every complaint."""
     first, *others = proof.complaints
     more = "".join(f"\n  {one}" for one in others)
-    hint = f"mend the image, or play what is missing: `./kiln verify {image.disk.parent if image.manifest else image.disk}`"
-    return NotProven(f"{image.name} is not proven: {first}{more}", hint)
+    where = image.disk.parent if image.manifest else image.disk
+    return NotProven(
+        f"{image.name} is not proven: {first}{more}",
+        f"mend the image, or play what is missing: `./kiln verify {where}`",
+    )
 
 
 def _origin(image: Subject, digest: str) -> Iterator[str]:

@@ -1,0 +1,111 @@
+"""Azure Resource Manager: what exists, as plain mappings in the service's own words, and what changes it.
+
+A session that was opened to look cannot change anything: whatever is not GET or HEAD is stopped on its way out, and
+nothing is registered along the way.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from build.errors import Bug
+from publish import refusals
+from publish.clouds import Cloud
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.core.polling import LROPoller
+    from azure.mgmt.compute import ComputeManagementClient
+
+READING = frozenset({"GET", "HEAD"})
+POLLING = 5
+"""Seconds between two questions about something that takes long, where the service does not say when to ask."""
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A session with the resources of one group. `writable` says whether it may change anything."""
+
+    compute: "ComputeManagementClient"
+    url: str
+    subscription: str
+    group: str
+    writable: bool
+
+    def get(self, what: str, ask: Callable[[], Any]) -> dict[str, Any] | None:
+        """What exists, None where it does not; see `refusals.told` for what is raised."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with refusals.told(what):
+            try:
+                return _plain(ask())
+            except ResourceNotFoundError as absent:
+                if refusals.is_absent(absent):
+                    return None
+                raise
+
+    def all(self, what: str, ask: Callable[[], Iterable[Any]]) -> list[dict[str, Any]]:
+        """Everything of a list."""
+        with refusals.told(what):
+            return [_plain(one) for one in ask()]
+
+    def finish(self, what: str, begin: Callable[[], "LROPoller[Any]"]) -> dict[str, Any]:
+        """Begin something and wait until the service says that it is done."""
+        with refusals.told(what):
+            return _plain(begin().result() or {})
+
+    def resource(self, what: str, id: str, api_version: str) -> dict[str, Any] | None:
+        """Any resource by its id, for kinds that no client of ours knows; None where it does not exist."""
+        from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+        from azure.core.rest import HttpRequest
+
+        def ask() -> Any:
+            asked = HttpRequest("GET", f"{self.url}{id}", params={"api-version": api_version})
+            answer = self.compute.send_request(asked)
+            if answer.status_code == 404:
+                raise ResourceNotFoundError(response=answer)
+            if answer.status_code >= 400:
+                raise HttpResponseError(response=answer)
+            return answer.json()
+
+        return self.get(what, ask)
+
+
+@contextmanager
+def session(
+    cloud: Cloud, subscription: str, group: str, credential: "TokenCredential", *, write: bool
+) -> Iterator[Arm]:
+    """A session with a subscription; without `write` it can only look."""
+    from azure.mgmt.compute import ComputeManagementClient
+
+    # What only looks must not register a provider either, which the client would do by itself.
+    policies = [] if write else [_only_looking()]
+    with ComputeManagementClient(
+        credential,
+        subscription,
+        base_url=cloud.resource_manager,
+        credential_scopes=[cloud.scope],
+        per_call_policies=policies,
+        per_retry_policies=policies,
+        polling_interval=POLLING,
+        connection_verify=cloud.certificate or True,
+    ) as compute:
+        yield Arm(compute, cloud.resource_manager, subscription, group, write)
+
+
+def _only_looking() -> Any:
+    """The policy that lets nothing but questions out."""
+    from azure.core.pipeline.policies import SansIOHTTPPolicy
+
+    class OnlyLooking(SansIOHTTPPolicy[Any, Any]):
+        def on_request(self, request: Any) -> None:
+            if request.http_request.method not in READING:
+                raise Bug(f"a plan wanted to {request.http_request.method} {request.http_request.url.split('?')[0]}")
+
+    return OnlyLooking()
+
+
+def _plain(found: Any) -> dict[str, Any]:
+    return dict(found.as_dict() if hasattr(found, "as_dict") else found)
