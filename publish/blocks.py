@@ -76,7 +76,7 @@ class Extent:
 
 
 def extents(numbers: Iterator[int] | list[int], size: int, most: int = CHUNK) -> Iterator[Extent]:
-    """Neighbouring blocks joined, none longer than `most` bytes; `size` is the disk's, whose last block may be short."""
+    """Neighbouring blocks joined, none longer than `most` bytes; `size` is the disk's, the last block may be short."""
     start = end = -1
     for number in numbers:
         offset = number * BLOCK
