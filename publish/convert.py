@@ -107,13 +107,19 @@ def _seal(path: Path, size: int) -> Footer:
     """Append the footer to a raw disk, behind the next whole MiB: one write, so that it is done or not."""
     with _writing(path), path.open("r+b") as file:
         start = file.read(MIB)
-        identity = uuid.uuid5(NAMESPACE, f"{size} {hashlib.sha256(start).hexdigest()}")
         whole = -(-size // MIB) * MIB
         date = sourcedate.told()
-        footer = replace(Footer.build(whole, identity, EPOCH if date is None else date), original_size=size)
+        footer = replace(
+            Footer.build(whole, identity(size, start), EPOCH if date is None else date), original_size=size
+        )
         os.pwrite(file.fileno(), bytes(footer), whole)
         os.fsync(file.fileno())
     return footer
+
+
+def identity(size: int, start: bytes) -> uuid.UUID:
+    """The footer's id for a disk of `size` bytes that begins with this MiB."""
+    return uuid.uuid5(NAMESPACE, f"{size} {hashlib.sha256(start).hexdigest()}")
 
 
 def _file(path: Path) -> Path:

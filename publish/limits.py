@@ -26,14 +26,14 @@ ZRS = "Standard_ZRS"
 def of_size(order: Order) -> Iterator[KilnError]:
     """Whether the disk is of a size that Azure takes."""
     replication = order.target.version.replication if order.target.kind == "gallery" else "shallow"
-    if order.size > LARGEST[replication]:
+    if order.source.size > LARGEST[replication]:
         yield CallerError(
-            f"{order.image.disk} is of {order.size >> 30} GiB, a source may have {LARGEST[replication] >> 30}",
+            f"{order.image.disk} is of {order.source.size >> 30} GiB, a source may have {LARGEST[replication] >> 30}",
             "build a smaller disk: it grows on its machine",
         )
-    if order.size < SMALLEST_UPLOAD:
+    if order.source.size < SMALLEST_UPLOAD:
         yield CallerError(
-            f"{order.image.disk} is of {order.size >> 20} MiB, too small for Azure (20)", "build a larger one"
+            f"{order.image.disk} is of {order.source.size >> 20} MiB, too small for Azure (20)", "build a larger one"
         )
 
 

@@ -5,9 +5,11 @@ Values only. `planning` asks Azure and makes them, `apply` does them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from build.errors import KilnError
+from publish.source import Source
 from publish.subject import Subject
 from publish.target import Target
 
@@ -108,18 +110,36 @@ def worst(refusals: Sequence[KilnError]) -> KilnError:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be published: where to, which image, its content's digest, its disk's size in bytes, the day, and
-    whether it may go unproven. `base` is the version whose staged file is built on, "" for none."""
+    """What is to be published: where to, which image, its file, those of its data disks by their number, the day, and
+    whether it may go unproven."""
 
     target: Target
     image: Subject
-    digest: str
-    size: int
-    day: Any
+    source: Source
+    data: Mapping[int, Source]
+    day: date
     unverified: bool = False
-    base: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the image's content."""
+        return self.source.digest
 
     @property
     def blob(self) -> str:
         """The staged file's name, by its content."""
-        return f"{self.image.name}-{self.digest[:16]}.vhd"
+        return staged_name(self.image.name, self.source)
+
+    @property
+    def data_blobs(self) -> dict[int, str]:
+        """The names of the data disks' staged files."""
+        return {lun: staged_name(one.path.stem, one) for lun, one in self.data.items()}
+
+    def url(self, blob: str) -> str:
+        """A staged file's URL."""
+        return f"{self.target.blob_endpoint}/{self.target.staging.container}/{blob}"
+
+
+def staged_name(stem: str, source: Source) -> str:
+    """A file's name in the staging account: by its content, so that no other is ever written over it."""
+    return f"{stem}-{source.digest[:16]}.vhd"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from build.digest import BLOCK
 from build.errors import CallerError, KilnError, SubscriptionError
 from publish import desired, gate, limits, versions
 from publish.arm import Arm
@@ -37,15 +38,15 @@ def plan(arm: Arm, order: Order) -> Plan:
         warnings += proof.complaints
     elif not proof.holds:
         refusals.append(gate.refusal(order.image, proof))
-    refusals += [*_surroundings(arm, target), *limits.of_size(order), *limits.of_regions(arm, target)]
+    refusals += [*surroundings(arm, target), *limits.of_size(order), *limits.of_regions(arm, target)]
     present = {one.name: _present(arm, target, one.name) for one in chosen}
     gallery = _gallery(arm, target, refusals)
     definitions = [_definition(target, one, present[one.name], refusals) for one in chosen]
     name = _name(order, list(present.values()))
     made = [_version(order, one, present[one.name], name, proof, refusals) for one in chosen]
     refusals += limits.of_number(arm, target, sum(one.verb == "create" for one in made))
-    uploads = [_upload(order)] if any(one.verb in ("create", "retry") for one in made) else []
-    actions = (*left_out, gallery, *definitions, *uploads, *made)
+    new = [one for one, action in zip(chosen, made, strict=True) if action.verb in ("create", "retry")]
+    actions = (*left_out, gallery, *definitions, *_uploads(order, new), *made)
     return Plan(actions, tuple(refusals), tuple(warnings), proof.runs)
 
 
@@ -75,12 +76,17 @@ def _chosen(order: Order) -> tuple[list[Definition], list[Action], list[KilnErro
     return chosen, left_out, refusals
 
 
-def _surroundings(arm: Arm, target: Target) -> Iterator[KilnError]:
-    """What must be there before: the group, and the staging account in the same region."""
+def surroundings(arm: Arm, target: Target, *, account: bool = True) -> Iterator[KilnError]:
+    """What must be there before: the group, and the staging account in the same region where one is used."""
     if not arm.resource(f"resource group {target.resource_group}", target.group_id, GROUP_API):
         name = target.resource_group
         yield CallerError(f"there is no resource group {name}", f"`az group create --name {name} --location REGION`")
         return
+    if account:
+        yield from _account(arm, target)
+
+
+def _account(arm: Arm, target: Target) -> Iterator[KilnError]:
     account = arm.resource(f"storage account {target.staging.account}", target.account_id, ACCOUNT_API)
     if not account:
         yield CallerError(
@@ -160,7 +166,8 @@ def _version(
     order: Order, one: Definition, present: Present, name: str, proof: Proof, refusals: list[KilnError]
 ) -> Action:
     """What becomes of the version of one definition."""
-    body = desired.version(order.target, source(order), data_sources(order.target), tags(order, proof))
+    data = {lun: desired.Source(order.url(blob), order.target.account_id) for lun, blob in order.data_blobs.items()}
+    body = desired.version(order.target, source(order, one.generation), data, tags(order, proof))
     title = f"{one.name}/{name}"
     have = next((each for each in present.versions if each["name"] == name), None)
     if not have:
@@ -195,23 +202,17 @@ def changeable(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"properties": {"publishingProfile": kept}}
 
 
-def source(order: Order) -> desired.Source:
-    """Where the version takes its disk from."""
+def source(order: Order, generation: int) -> desired.Source:
+    """Where the version takes its disk from. A managed disk is of one generation, a blob of none."""
     target = order.target
     if target.staging.route == "disk":
-        return desired.Source(id=target.compute_id("disks", staged_disk(order)))
-    return desired.Source(f"{target.blob_endpoint}/{target.staging.container}/{order.blob}", target.account_id)
+        return desired.Source(id=target.compute_id("disks", staged_disk(order, generation)))
+    return desired.Source(order.url(order.blob), target.account_id)
 
 
-def staged_disk(order: Order) -> str:
+def staged_disk(order: Order, generation: int) -> str:
     """The name of the managed disk that the file is uploaded to on the way to a gallery."""
-    return f"kiln-{order.digest[:16]}"
-
-
-def data_sources(target: Target) -> dict[int, desired.Source]:
-    """Where a version takes its data disks from."""
-    folder = f"{target.blob_endpoint}/{target.staging.container}"
-    return {one.lun: desired.Source(f"{folder}/{one.file.name}", target.account_id) for one in target.data_disks}
+    return f"kiln-{order.digest[:16]}-gen{generation}"
 
 
 def tags(order: Order, proof: Proof) -> dict[str, str]:
@@ -226,10 +227,29 @@ def tags(order: Order, proof: Proof) -> dict[str, str]:
     return {key: value for key, value in told.items() if value}
 
 
-def _upload(order: Order) -> Action:
-    mib = order.size >> 20
-    told = f"{order.image.disk}, {mib} MiB; only what holds data is sent, and nothing twice"
-    disks = tuple(f"data disk {one.lun}: {one.file}" for one in order.target.data_disks)
-    where = "managed disk" if order.target.staging.route == "disk" else "blob"
-    name = staged_disk(order) if where == "managed disk" else order.blob
-    return Action("upload", where, name, (told, *disks))
+def _uploads(order: Order, new: Sequence[Definition]) -> Iterator[Action]:
+    """What has to be sent for new versions: one blob for all of them, or a managed disk for each generation."""
+    if not new:
+        return
+    if order.target.staging.route == "blob":
+        yield upload(order)
+        return
+    for one in new:
+        disk = desired.disk(
+            order.target, order.source.length, one.architecture, one.generation, {versions.DIGEST: order.digest}
+        )
+        yield Action("upload", "managed disk", staged_disk(order, one.generation), (sent(order),), disk)
+
+
+def upload(order: Order) -> Action:
+    """Sending the image's file, and those of its data disks, to the staging account."""
+    disks = tuple(f"data disk {lun}: {one.path}" for lun, one in order.data.items())
+    return Action("upload", "blob", order.blob, (sent(order), *disks))
+
+
+def sent(order: Order) -> str:
+    """What an upload sends."""
+    held = len(order.source.blocks) * BLOCK >> 20
+    return (
+        f"{order.image.disk}, {order.source.size >> 20} MiB; the {held} MiB that hold data are sent, and nothing twice"
+    )

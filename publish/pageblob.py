@@ -1,0 +1,141 @@
+"""One page blob, as the storage service has it: the one module that knows the storage library.
+
+Source: the REST reference of Azure Storage (Put Blob, Put Page, Get Page Ranges, Set Blob Properties, Copy Blob).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from publish.blocks import CHUNK, Extent, Ranges
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobClient, ContainerClient
+
+PATIENCE = 120
+"""Seconds that one request may take: on a slow line the library's own 20 seconds end every write."""
+
+
+def options(certificate: str) -> dict[str, Any]:
+    """What every client of ours is made with: it never retries by itself, since `transfer` does."""
+    return {
+        "connection_verify": certificate or True,
+        "connection_timeout": PATIENCE,
+        "read_timeout": PATIENCE,
+        "retry_total": 0,
+        "max_page_size": CHUNK,
+        "max_single_get_size": CHUNK,
+        "max_chunk_get_size": CHUNK,
+    }
+
+
+def by_address(url: str, certificate: str) -> "BlobClient":
+    """The client of the blob that a URL with its own grant (SAS) leads to."""
+    from azure.storage.blob import BlobClient
+
+    return BlobClient.from_blob_url(url, **options(certificate))
+
+
+def container(endpoint: str, name: str, credential: Any, certificate: str) -> "ContainerClient":
+    """A container of an account."""
+    from azure.storage.blob import ContainerClient
+
+    return ContainerClient(endpoint, name, credential=credential, **options(certificate))
+
+
+@dataclass(frozen=True)
+class State:
+    """What a blob says of itself: its length in bytes, its metadata, the number that fences writers."""
+
+    length: int
+    metadata: Mapping[str, str]
+    sequence: int
+    copy: str = ""
+    copy_told: str = ""
+    kind: str = "PageBlob"
+
+
+@dataclass(frozen=True)
+class PageBlob:
+    """A page blob. Every verb is one request; see `refusals.told` for what comes back from a service that refuses."""
+
+    reach: Callable[[], "BlobClient"]
+
+    @property
+    def client(self) -> "BlobClient":
+        """The library's own, as it is now: an address that is granted for a while is renewed meanwhile."""
+        return self.reach()
+
+    @property
+    def url(self) -> str:
+        """Where it is, without what grants access to it."""
+        return self.client.url.split("?")[0]
+
+    def state(self) -> State | None:
+        """What it says of itself, None where it does not exist."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        from publish import refusals
+
+        try:
+            told = self.client.get_blob_properties()
+        except ResourceNotFoundError as absent:
+            # A HEAD has no body: its code is in a header.
+            if refusals.code_of(absent) in ("", "BlobNotFound", "ResourceNotFound"):
+                return None
+            raise
+        copy = told.copy
+        return State(
+            length=told.size,
+            metadata=dict(told.metadata or {}),
+            sequence=told.page_blob_sequence_number or 0,
+            copy=copy.status or "",
+            copy_told=copy.status_description or "",
+            kind=str(told.blob_type).rsplit(".", 1)[-1],
+        )
+
+    def create(self, length: int, metadata: Mapping[str, str]) -> bool:
+        """Make it, all zeros; False where there is one already."""
+        from azure.core.exceptions import ResourceExistsError
+
+        try:
+            self.client.create_page_blob(length, metadata=dict(metadata), headers={"If-None-Match": "*"})
+        except ResourceExistsError:
+            return False
+        return True
+
+    def fence(self) -> int:
+        """Shut out every other writer: from now on only writes with this number are taken."""
+        told: dict[str, Any] = self.client.set_sequence_number("increment")
+        return int(told["blob_sequence_number"])
+
+    def put(self, data: bytes, offset: int, fence: int | None) -> None:
+        """Write pages; the service checks their MD5."""
+        guard: dict[str, Any] = {} if fence is None else {"if_sequence_number_eq": fence}
+        self.client.upload_page(data, offset, len(data), validate_content=True, **guard)
+
+    def clear(self, one: Extent, fence: int | None) -> None:
+        """Make pages zero, which takes them off the blob."""
+        guard: dict[str, Any] = {} if fence is None else {"if_sequence_number_eq": fence}
+        self.client.clear_page(one.offset, one.length, **guard)
+
+    def read(self, one: Extent) -> bytes:
+        """The bytes of a piece, which the service's MD5 vouches for (at most 4 MiB)."""
+        return self.client.download_blob(one.offset, one.length, validate_content=True, max_concurrency=1).readall()
+
+    def ranges(self) -> Ranges:
+        """Where something was written."""
+        told = self.client.list_page_ranges()
+        return Ranges.of((one.start or 0, (one.end or 0) + 1) for one in told if not one.cleared)
+
+    def note(self, metadata: Mapping[str, str]) -> None:
+        """Replace its metadata."""
+        self.client.set_blob_metadata(dict(metadata))
+
+    def copy_from(self, url: str, metadata: Mapping[str, str]) -> None:
+        """Have the service copy another blob of the account here; it may go on after this returns."""
+        self.client.start_copy_from_url(url, metadata=dict(metadata), headers={"If-None-Match": "*"})
+
+    def delete(self) -> None:
+        """Remove it."""
+        self.client.delete_blob()
