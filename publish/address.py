@@ -3,9 +3,8 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from publish import pageblob
 from publish.pageblob import PageBlob
 
 if TYPE_CHECKING:
@@ -18,15 +17,14 @@ BREATH = 5.0
 
 
 class Address:
-    """What `ask` gives, for all workers of a transfer. `seconds` is how long one address counts."""
+    """What `make` gives, for all workers of a transfer. `seconds` is how long one address counts."""
 
     def __init__(
-        self, ask: Callable[[], str], seconds: float, certificate: str = "", now: Callable[[], float] = time.monotonic
+        self, make: Callable[[], "BlobClient"], seconds: float, now: Callable[[], float] = time.monotonic
     ) -> None:
-        self._ask, self._seconds, self._certificate, self._now = ask, seconds, certificate, now
+        self._make, self._seconds, self._now = make, seconds, now
         self._lock = threading.Lock()
-        self._got = now()
-        self._client = pageblob.by_address(ask(), certificate)
+        self._take()
 
     @property
     def blob(self) -> PageBlob:
@@ -47,5 +45,5 @@ class Address:
             return self._client
 
     def _take(self) -> None:
-        self._client = pageblob.by_address(self._ask(), self._certificate)
+        self._client = self._make()
         self._got = self._now()

@@ -10,11 +10,13 @@ from typing import Any
 
 from build.errors import Bug
 from build.progress import Progress
-from publish import diskupload, replication, staging
+from publish import bases, diskupload, pageblob, replication, shares, staging
 from publish.address import Address
 from publish.arm import Arm
-from publish.plan import Action, Order, Plan
+from publish.plan import WORDS, Action, Order, Plan
+from publish.shares import Access
 from publish.staging import Base, Staging
+from publish.target import Target
 from publish.versions import DIGEST
 
 GRANT_SECONDS = 24 * 3600
@@ -25,6 +27,7 @@ class Work:
     """What the steps need: the session, what is published, the staging account, and what it may build on there."""
 
     arm: Arm
+    access: Access
     order: Order
     staging: Staging
     progress: Progress
@@ -60,6 +63,7 @@ def _blob(work: Work, action: Action) -> None:
     data = [(order.data_blobs[lun], source, None) for lun, source in order.data.items()]
     for name, source, base in [(action.name, order.source, work.base), *data]:
         sent = staging.upload(source, name, work.staging, work.progress, base=base, verify=work.verify)
+        bases.keep(source, name, work.staging)
         work.progress.note(f"{name}: {sent.done}")
 
 
@@ -74,12 +78,12 @@ def _disk(work: Work, action: Action) -> None:
     if (found.get("tags") or {}).get(DIGEST) != work.order.digest:
         raise Bug(f"the managed disk {name} is another than the one that was planned")
 
-    def address() -> str:
+    def reach() -> Any:
         asked = {"access": "Write", "durationInSeconds": GRANT_SECONDS}
         granted = arm.finish(f"access to {name}", partial(disks.begin_grant_access, target.resource_group, name, asked))
-        return str(granted["accessSAS"])
+        return pageblob.by_address(str(granted["accessSAS"]), target.cloud.certificate)
 
-    where = Address(address, GRANT_SECONDS, target.cloud.certificate)
+    where = Address(reach, GRANT_SECONDS)
     sent = diskupload.upload(work.order.source, where, work.progress, verify=work.verify)
     arm.finish(f"closing {name}", partial(disks.begin_revoke_access, target.resource_group, name))
     work.progress.note(f"{name}: {sent.done}")
@@ -97,16 +101,42 @@ def _version(work: Work, action: Action) -> None:
         return
     target = work.order.target
     definition, name = action.name.split("/")
-    make = work.arm.compute.gallery_image_versions.begin_create_or_update
-    body = action.body if action.verb in ("create", "retry") else _changed(work, definition, name, action)
-    begin = partial(make, target.resource_group, target.name, definition, name, body, polling=False)
+    fresh = action.verb in ("create", "retry")
+    body = action.body if fresh else _changed(work.arm, target, definition, name, action)
     with work.progress.step(f"Asking for version {action.name}"):
-        work.arm.finish(f"version {action.name}", begin)
+        _put(work.arm, target, definition, name, body)
 
 
-def _changed(work: Work, definition: str, name: str, action: Action) -> Mapping[str, Any]:
+def _share(work: Work, action: Action) -> None:
+    with work.progress.step(f"{action.kind} {action.name}"):
+        shares.apply(work.arm, work.access, work.order.target, action)
+
+
+def change(arm: Arm, target: Target, plan: Plan, progress: Progress) -> None:
+    """Change or delete versions that exist, as the plan lists them."""
+    for action in plan.actions:
+        if not action.changes:
+            continue
+        definition, name = action.name.split("/")
+        with progress.step(f"Version {action.name} {WORDS[action.verb]}"):
+            if action.verb == "delete":
+                remove = arm.compute.gallery_image_versions.begin_delete
+                arm.finish(action.name, partial(remove, target.resource_group, target.name, definition, name))
+            else:
+                _put(arm, target, definition, name, _changed(arm, target, definition, name, action))
+                replication.wait(arm, target, definition, name, progress)
+
+
+def _put(arm: Arm, target: Target, definition: str, name: str, body: Mapping[str, Any]) -> None:
+    """Ask for a version as the body says; it is waited for elsewhere, with what its regions say."""
+    make = arm.compute.gallery_image_versions.begin_create_or_update
+    begin = partial(make, target.resource_group, target.name, definition, name, dict(body), polling=False)
+    arm.finish(f"version {definition}/{name}", begin)
+
+
+def _changed(arm: Arm, target: Target, definition: str, name: str, action: Action) -> Mapping[str, Any]:
     """The version as it is now, with what changes: a service takes the whole of it, and others may have changed it."""
-    found = replication.version(work.arm, work.order.target, definition, name)
+    found = replication.version(arm, target, definition, name)
     if not found:
         raise Bug(f"version {action.name} was there when it was planned")
     return merged(found, action.body)
@@ -157,5 +187,7 @@ STEPS: Mapping[str, Callable[[Work, Action], None]] = {
     "managed disk": _disk,
     "managed image": _image,
     "version": _version,
+    shares.ACCESS: _share,
+    shares.SHARING: _share,
 }
 """What is done for each kind of thing."""

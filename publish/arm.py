@@ -81,7 +81,7 @@ def session(
     from azure.mgmt.compute import ComputeManagementClient
 
     # What only looks must not register a provider either, which the client would do by itself.
-    policies = [] if write else [_only_looking()]
+    policies = [] if write else [only_looking()]
     with ComputeManagementClient(
         credential,
         subscription,
@@ -95,7 +95,7 @@ def session(
         yield Arm(compute, cloud.resource_manager, subscription, group, write)
 
 
-def _only_looking() -> Any:
+def only_looking() -> Any:
     """The policy that lets nothing but questions out."""
     from azure.core.pipeline.policies import SansIOHTTPPolicy
 

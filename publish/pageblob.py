@@ -29,11 +29,11 @@ def options(certificate: str) -> dict[str, Any]:
     }
 
 
-def by_address(url: str, certificate: str) -> "BlobClient":
-    """The client of the blob that a URL with its own grant (SAS) leads to."""
+def by_address(url: str, certificate: str, credential: Any = None) -> "BlobClient":
+    """The client of the blob that a URL leads to, which has a grant of its own (SAS) or needs the credential."""
     from azure.storage.blob import BlobClient
 
-    return BlobClient.from_blob_url(url, **options(certificate))
+    return BlobClient.from_blob_url(url, None if "sig=" in url else credential, **options(certificate))
 
 
 def container(endpoint: str, name: str, credential: Any, certificate: str) -> "ContainerClient":

@@ -23,8 +23,8 @@ RECORD = ".ranges"
 """Ends the name of the file that says which pieces are here already."""
 
 
-def pull(address: Address, output: Path, progress: Progress) -> Path:
-    """The disk at that address as the fixed VHD `output`; one that was begun is gone on with.
+def pull(disk: str, address: Address, output: Path, progress: Progress) -> Path:
+    """The disk of that id, at that address, as the fixed VHD `output`; one that was begun is gone on with.
 
     Raises CallerError where `output` exists or the address leads to no disk, MachineError where there is no room for
     it or nothing comes through, SubscriptionError where access is refused.
@@ -42,7 +42,7 @@ def pull(address: Address, output: Path, progress: Progress) -> Path:
         there = address.blob.ranges()
     partial = output.with_name(f".{output.name}.partial")
     try:
-        _read(address, there, state.length, partial, progress)
+        _read({"disk": disk, "length": state.length}, address, there, partial, progress)
         _seal(partial, state.length)
     except OSError as refusal:
         raise MachineError(
@@ -53,17 +53,17 @@ def pull(address: Address, output: Path, progress: Progress) -> Path:
     return output
 
 
-def _read(address: Address, there: Ranges, length: int, partial: Path, progress: Progress) -> None:
+def _read(whose: dict[str, object], address: Address, there: Ranges, partial: Path, progress: Progress) -> None:
     """Read what is missing. What a piece holds is on disk before the record says that it is here."""
     record = _record(partial)
-    here = _here(record, length) if partial.exists() else set()
+    here = _here(record, whose) if partial.exists() else set()
     pieces = [one for one in _pieces(there) if one.offset not in here]
     _room(partial, sum(one.length for one in pieces))
     with partial.open("r+b" if partial.exists() else "w+b", buffering=0) as file, record.open("a") as told:
-        file.truncate(length)
+        os.truncate(partial, int(str(whose["length"])))
         if not here:
             told.truncate(0)
-            told.write(f"{json.dumps({'length': length})}\n")
+            told.write(f"{json.dumps(whose)}\n")
         blob: PageBlob = address.blob
 
         def move(one: Extent) -> int:
@@ -79,11 +79,11 @@ def _read(address: Address, there: Ranges, length: int, partial: Path, progress:
         os.fsync(file.fileno())
 
 
-def _here(record: Path, length: int) -> set[int]:
-    """Offsets of pieces that an earlier run has read of a disk of this length; none where it was another."""
+def _here(record: Path, whose: dict[str, object]) -> set[int]:
+    """Offsets of pieces that an earlier run has read of this very disk; none where it was another."""
     try:
         first, *lines = record.read_text().splitlines()
-        if json.loads(first) != {"length": length}:
+        if json.loads(first) != whose:
             return set()
         return {int(line) for line in lines if line.isdigit()}
     except (OSError, ValueError):
