@@ -101,16 +101,15 @@ def publish(request: PublishRequest, progress: Progress, show: Callable[[Plan], 
     if request.verify not in sending.VERIFY:
         raise CallerError(f"--verify {request.verify} does not exist", f"there is: {', '.join(sending.VERIFY)}")
     order = _order(request, target, progress)
-    if not request.apply:
-        with session(target, write=False) as one:
-            plan = _plan(one, order)
-        show(plan)
-        return Outcome(plan, False)
-    with session(target, write=True) as one, lease.held(one.staging, _locks(target)):
+    with session(target, write=False) as one:
         plan = _plan(one, order)
-        show(plan)
-        if plan.refusals:
-            raise worst(plan.refusals)
+    show(plan)
+    if not request.apply:
+        return Outcome(plan, False)
+    if plan.refusals:
+        raise worst(plan.refusals)
+    with session(target, write=True) as one, held(one):
+        plan = _again(plan, _plan(one, order), show)
         base = _base(one, request.base) if request.base else None
         work = applying.Work(one.arm, one.access, order, one.staging, progress, request.verify, base)
         applying.apply(work, plan)
@@ -136,6 +135,23 @@ def _plan(one: Session, order: Order) -> Plan:
     return Plan((*plan.actions, *more), plan.refusals, plan.warnings, plan.proven)
 
 
+@contextmanager
+def held(one: Session) -> Iterator[None]:
+    """Be the only one who works on this target's definitions. The container is made if it is missing."""
+    staging.ensure(one.staging)
+    with lease.held(one.staging, _locks(one.target)):
+        yield
+
+
+def _again(before: Plan, now: Plan, show: Callable[[Plan], None]) -> Plan:
+    """The plan as it is once nobody else can change anything; shown again where it is another than before."""
+    if now != before:
+        show(now)
+    if now.refusals:
+        raise worst(now.refusals)
+    return now
+
+
 def _locks(target: Target) -> list[str]:
     """What only one may work on at a time."""
     if target.kind != "gallery":
@@ -159,16 +175,15 @@ def change(
 ) -> Outcome:
     """Plan a change of versions that exist, `show` it, and do it if asked. Raises as `publish` does."""
     target = targetfile.load(to)
-    if not apply:
-        with session(target, write=False) as one:
-            plan = make(one.arm, target)
-        show(plan)
-        return Outcome(plan, False)
-    with session(target, write=True) as one, lease.held(one.staging, _locks(target)):
+    with session(target, write=False) as one:
         plan = make(one.arm, target)
-        show(plan)
-        if plan.refusals:
-            raise worst(plan.refusals)
+    show(plan)
+    if not apply:
+        return Outcome(plan, False)
+    if plan.refusals:
+        raise worst(plan.refusals)
+    with session(target, write=True) as one, held(one):
+        plan = _again(plan, make(one.arm, target), show)
         applying.change(one.arm, target, plan, progress)
     return Outcome(plan, True)
 
@@ -230,7 +245,7 @@ def prune(to: Path, show: Callable[[Plan], None], *, apply: bool) -> Outcome:
     )
     show(plan := Plan(actions))
     if apply:
-        with session(target, write=True) as one, lease.held(one.staging, _locks(target)):
+        with session(target, write=True) as one, held(one):
             staging.remove(one.staging, [action.name for action in actions])
     return Outcome(plan, apply)
 

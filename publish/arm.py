@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from azure.mgmt.compute import ComputeManagementClient
 
 READING = frozenset({"GET", "HEAD"})
-POLLING = 5
+POLLING = 1
 """Seconds between two questions about something that takes long, where the service does not say when to ask."""
 Body = Mapping[str, Any]
 

@@ -6,6 +6,7 @@ over it. Source of the design: publishing rules of page blobs (Azure Storage RES
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,6 +160,14 @@ def _work(source: Source, blob: PageBlob, base: Base | None, *, copied: bool) ->
 
 def _metadata(source: Source, state: str) -> dict[str, str]:
     return {DIGEST: source.digest, SIZE: str(source.size), STATE: state, TOOL: "kiln"}
+
+
+def ensure(staging: Staging) -> None:
+    """Make the container, if it is not there."""
+    from azure.core.exceptions import ResourceExistsError
+
+    with refusals.told(f"staging account {staging.endpoint}"), suppress(ResourceExistsError):
+        staging.client().create_container()
 
 
 def staged(staging: Staging) -> list[tuple[str, str, int]]:

@@ -1,0 +1,126 @@
+"""The double's managed disks, snapshots and managed images.
+
+Source: Azure's "Upload a VHD to Azure" (states of a disk that is uploaded to) and "Create a managed image".
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+from build.vhd import LENGTH, MIB
+from publish.playground.blobs import vhd_fault
+from publish.playground.galleries import listing, region, remove
+from publish.playground.operations import begin
+from publish.playground.world import Ask, Refused, Reply, World, shown
+
+SMALLEST = 20 * MIB + LENGTH
+UPLOADING = ("ReadyToUpload", "ActiveUpload")
+
+
+def disk(world: World, ask: Ask) -> Reply:
+    """One managed disk or snapshot."""
+    if ask.method == "GET":
+        return Reply(200, shown(world.need(ask.id)))
+    if ask.method == "DELETE":
+        if (have := world.find(ask.id)) and have["properties"].get("diskState") in ("ActiveSAS", "ActiveUpload"):
+            raise Refused(409, "OperationNotAllowed", "The disk is in use: revoke its access first.")
+        return remove(world, ask, "")
+    have = world.find(ask.id)
+    if have and have["properties"]["creationData"] != ask.body["properties"]["creationData"]:
+        raise Refused(409, "PropertyChangeNotAllowed", "Changing property 'disk.creationData' is not allowed.")
+    made = have or _made(world, ask)
+    world.keep(made)
+    made["properties"]["provisioningState"] = "Updating"
+    return begin(world, ask, made, 200 if have else 202, shown(made))
+
+
+def _made(world: World, ask: Ask) -> dict[str, Any]:
+    kind = ask.words[-2]
+    made = deepcopy(dict(ask.body))
+    made |= {
+        "id": ask.id,
+        "name": ask.words[-1],
+        "type": f"Microsoft.Compute/{kind}",
+        "location": region(made["location"]),
+    }
+    told = made["properties"]["creationData"]
+    blob = f"{ask.words[-1]}-{len(world.resources)}"
+    if told["createOption"] == "Upload":
+        length = int(told.get("uploadSizeBytes", 0))
+        if length < SMALLEST or (length - LENGTH) % MIB:
+            raise Refused(
+                400,
+                "InvalidParameter",
+                f"The upload size in bytes {length} - 512 must be a multiple of MiB, and 20 at least.",
+            )
+        made["_url"] = world.blobs.make_disk(blob, length)
+        made["properties"]["diskState"] = "ReadyToUpload"
+    elif told["createOption"] == "Import":
+        if fault := vhd_fault(world.blobs.footer(told["sourceUri"])):
+            raise Refused(400, "InvalidVhd", fault)
+        made["_url"] = world.blobs.copy_disk(blob, told["sourceUri"])
+        made["properties"]["diskState"] = "Unattached"
+    elif told["createOption"] == "Copy":
+        made["_url"] = world.need(told["sourceResourceId"])["_url"]
+        made["properties"]["diskState"] = "Unattached"
+    else:
+        raise Refused(400, "InvalidParameter", f"createOption {told['createOption']} is not played here.")
+    return made
+
+
+def grant(world: World, ask: Ask) -> Reply:
+    """Give an address."""
+    have = world.need(ask.id.rsplit("/", 1)[0])
+    write = ask.body["access"] == "Write"
+    state = have["properties"].get("diskState")
+    if write and state not in UPLOADING:
+        raise Refused(409, "OperationNotAllowed", f"Write access is not granted to a disk in the state {state}.")
+    have["properties"]["diskState"] = "ActiveUpload" if write else "ActiveSAS"
+    url = world.blobs.address(str(have["_url"]), int(ask.body["durationInSeconds"]), write=write)
+    have["_output"] = {"accessSAS": url}
+    return begin(world, ask, have, 202, None)
+
+
+def revoke(world: World, ask: Ask) -> Reply:
+    """Take the address back; what was uploaded must be a disk by now."""
+    have = world.need(ask.id.rsplit("/", 1)[0])
+    have.pop("_output", None)
+    fault = vhd_fault(world.blobs.footer(str(have["_url"])))
+    if fault and have["properties"].get("diskState") == "ActiveUpload":
+        raise Refused(400, "InvalidVhd", fault)
+    have["properties"]["diskState"] = "Unattached"
+    return begin(world, ask, have, 202, None)
+
+
+def image(world: World, ask: Ask) -> Reply:
+    """One managed image."""
+    if ask.method == "GET":
+        return Reply(200, shown(world.need(ask.id)))
+    if ask.method == "DELETE":
+        return remove(world, ask, "")
+    have = world.find(ask.id)
+    if have and have["properties"]["storageProfile"] != ask.body["properties"]["storageProfile"]:
+        raise Refused(409, "PropertyChangeNotAllowed", "Changing property 'storageProfile' is not allowed.")
+    made = deepcopy(dict(ask.body))
+    made |= {
+        "id": ask.id,
+        "name": ask.words[-1],
+        "type": "Microsoft.Compute/images",
+        "location": region(made["location"]),
+    }
+    if made["properties"]["storageProfile"]["osDisk"].get("osState") != "Generalized":
+        raise Refused(400, "InvalidParameter", "A managed image must be generalized.")
+    made["_source"] = made["properties"]["storageProfile"]["osDisk"].get("blobUri", "")
+    made["properties"]["provisioningState"] = "Creating"
+    world.keep(made)
+    return begin(world, ask, made, 200 if have else 201, shown(made))
+
+
+HANDLERS: tuple[tuple[str, Callable[[World, Ask], Reply]], ...] = (
+    (r"(disks|snapshots)/[^/]+/beginGetAccess", grant),
+    (r"(disks|snapshots)/[^/]+/endGetAccess", revoke),
+    (r"(disks|snapshots)/[^/]+", disk),
+    (r"images/[^/]+", image),
+    (r"(disks|snapshots|images)", listing),
+)
+"""What answers at which path below Microsoft.Compute."""
