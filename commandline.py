@@ -126,12 +126,23 @@ class Kiln(Program):
             for word in itertools.takewhile(lambda word: word != "--", self.argv):
                 if word.startswith("--") and word.split("=")[0] not in known:
                     raise ParseError(f"No idea what {word!r} is!")
+            self.core.unparsed = list(with_image(self.collection, self.core.unparsed))
             super().parse_tasks()
 
     def parse_cleanup(self) -> None:
         """Print help and lists where they were asked for."""
         with understood():
             super().parse_cleanup()
+
+
+def with_image(collection: Collection, words: list[str]) -> Iterator[str]:
+    """The words, an image that stands first spelled `--image`: invoke takes bare words only for what must be given."""
+    for before, word in itertools.pairwise(["", *words]):
+        if before in collection.task_names and not word.startswith("-"):
+            image = signature(collection[before].body).parameters.get("image")
+            if image and image.default is not Parameter.empty:
+                yield "--image"
+        yield word
 
 
 def options_of(collection: Collection, names: Iterable[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ What is asked of the rooms below is imported when it is needed, so that `invoke 
 """
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from build.request import BuildRequest
 
 IMAGE = "an image: the folder that a build printed, or a disk file (VHD, raw, qcow2)"
+TARGET = "the file that says where it goes: a gallery.toml (docs/publishing.md)"
+VERSION = "a version, as `published` lists them"
+APPLY = "do it; without this the plan is printed, and nothing is changed"
 JSON = "print one JSON object, errors too"
 BUILD: Options = {
     "distro": Option("a distribution, as `distros` lists them (default: the spec's)"),
@@ -77,6 +81,21 @@ def one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
 def path_or_none(word: str) -> Path | None:
     """The path that an option names, None where it was not given."""
     return Path(word) if word else None
+
+
+def target_path(word: str) -> Path:
+    """The target that a task was given. Raises CallerError where there is none."""
+    if not word:
+        raise CallerError("where to?", "--to FILE names a target; docs/publishing.md has an example")
+    return Path(word)
+
+
+def day_or_none(word: str) -> date | None:
+    """The day that an option names, None where it was not given. Raises CallerError."""
+    try:
+        return date.fromisoformat(word) if word else None
+    except ValueError:
+        raise CallerError(f"{word!r} is no day", "write it as 2030-06-30") from None
 
 
 def size_or_none(word: str) -> int | None:

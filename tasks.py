@@ -18,12 +18,48 @@ from invoke.context import Context
 
 from build.errors import CallerError, MachineError
 from commandline import INTERRUPTED, command, run_tasks, say_json
-from options import BUILD, GUEST, IMAGE, JSON, build_request, guest_options, image_path, one_of, path_or_none
+from options import (
+    APPLY,
+    BUILD,
+    GUEST,
+    IMAGE,
+    JSON,
+    TARGET,
+    VERSION,
+    build_request,
+    day_or_none,
+    guest_options,
+    image_path,
+    one_of,
+    path_or_none,
+    target_path,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.report import Report
+    from publish.api import Outcome
+    from publish.plan import Plan
 
 PROJECT = Path(__file__).resolve().parent
+
+
+def plan_printer(json: bool) -> "Callable[[Plan], None]":
+    """What shows a plan as soon as it is made: on standard output, or on none where JSON follows."""
+    from publish.plan import lines
+
+    return lambda plan: None if json else print(*lines(plan), sep="\n", flush=True)
+
+
+def print_outcome(outcome: "Outcome", json: bool) -> int:
+    """Say how a publication ended; the exit status."""
+    refused = outcome.plan.refusals
+    if json:
+        say_json(outcome.as_dict())
+    elif not outcome.applied and not refused:
+        print("Nothing was changed." + (" --apply does it." if outcome.plan.changes else " Nothing is left to do."))
+    return refused[0].status if refused else 0
 
 
 def print_report(report: "Report") -> None:
@@ -179,6 +215,132 @@ def convert(c: Context, image: str, output: str = "", undo: bool = False, json: 
         say_json({"file": str(made.path), "size": made.size, "done": made.done})
     else:
         print(f"{made.path}: {made.size >> 20} MiB; {made.done}")
+
+
+@command(
+    image=f"{IMAGE}; not with --prune",
+    to=TARGET,
+    apply="do it; without this nothing is changed, and the plan is printed",
+    allow_unverified="publish what no boot has proven; its tags say so for ever",
+    base_version="a version whose staged file this one is built on: only what changed is sent",
+    verify="how the upload is compared: ranges, sample (some is read back) or full (all is)",
+    prune="remove staged files that nothing needs any more, in place of publishing",
+    output="where the reports of a foreign file lie, below the file's stem",
+    json=JSON,
+)
+def publish(
+    c: Context,
+    image: str = "",
+    to: str = "",
+    apply: bool = False,
+    allow_unverified: bool = False,
+    base_version: str = "",
+    verify: str = "ranges",
+    prune: bool = False,
+    output: str = "output",
+    json: bool = False,
+) -> int:
+    """Publish an image that its boots have proven: to a gallery, a managed image or a managed disk."""
+    from build.progress import Progress
+    from publish import api
+
+    if prune:
+        return print_outcome(api.prune(target_path(to), plan_printer(json), apply=apply), json)
+    if not image:
+        raise CallerError("which image?", "name an image's folder, as `./kiln build` prints it, or a file")
+    request = api.PublishRequest(
+        image_path(image), target_path(to), apply, allow_unverified, base_version, verify, Path(output)
+    )
+    return print_outcome(api.publish(request, Progress(), plan_printer(json)), json)
+
+
+@command(to=TARGET, version=VERSION, apply=APPLY, json=JSON)
+def promote(c: Context, to: str, version: str, apply: bool = False, json: bool = False) -> int:
+    """Let a version be the latest, which who asks for the latest gets."""
+    from build.progress import Progress
+    from publish import api
+
+    return print_outcome(api.promote(target_path(to), version, Progress(), plan_printer(json), apply=apply), json)
+
+
+@command(to=TARGET, version=VERSION, apply=APPLY, json=JSON)
+def rollback(c: Context, to: str, version: str, apply: bool = False, json: bool = False) -> int:
+    """Take a version out of the latest; it stays, and who names it still gets it."""
+    from build.progress import Progress
+    from publish import api
+
+    return print_outcome(api.rollback(target_path(to), version, Progress(), plan_printer(json), apply=apply), json)
+
+
+@command(
+    to=TARGET,
+    version=VERSION,
+    end_of_life="its last day, as 2030-06-30 (default: tomorrow, the first that Azure takes)",
+    delete="remove the version for ever; it must have been rolled back",
+    apply=APPLY,
+    json=JSON,
+)
+def retire(
+    c: Context,
+    to: str,
+    version: str,
+    end_of_life: str = "",
+    delete: bool = False,
+    apply: bool = False,
+    json: bool = False,
+) -> int:
+    """End a version's life on a day and take it out of the latest, or remove it."""
+    day = day_or_none(end_of_life)
+    from build.progress import Progress
+    from publish import api
+
+    outcome = api.retire(target_path(to), version, day, Progress(), plan_printer(json), delete=delete, apply=apply)
+    return print_outcome(outcome, json)
+
+
+@command(to=TARGET, json=JSON)
+def published(c: Context, to: str, json: bool = False) -> None:
+    """List the versions of a target's definitions: regions, replication, which is the latest."""
+    from publish import api
+    from publish.render import table
+
+    rows = api.published(target_path(to))
+    if json:
+        say_json({"versions": rows})
+    else:
+        table(rows)
+
+
+@command(
+    snapshot="the id of a snapshot",
+    disk="the id of a managed disk that no machine uses",
+    blob="the URL of a blob: a backup, a staged file",
+    to="a target, for its cloud (default: Azure's public one)",
+    output="the VHD to write",
+    json=JSON,
+)
+def pull(
+    c: Context, output: str, snapshot: str = "", disk: str = "", blob: str = "", to: str = "", json: bool = False
+) -> None:
+    """Bring a disk of Azure here as a fixed VHD, to be judged, booted and published as specialized."""
+    from build.progress import Progress
+    from publish import api
+
+    request = api.PullRequest(Path(output), snapshot, disk, blob, path_or_none(to))
+    file = api.pull(request, Progress())
+    if json:
+        say_json({"file": str(file)})
+    else:
+        print(file)
+
+
+@command(folder="where its state is kept (default: output/playground)")
+def playground(c: Context, folder: str = "output/playground") -> None:
+    """Run a pretend Azure on this machine until Ctrl-C, to try publishing on: it prints a target that leads there."""
+    from build.progress import Progress
+    from publish.playground.command import run
+
+    run(Path(folder), Progress())
 
 
 @command(json=JSON)

@@ -12,6 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 TASKS = {
     *("build", "verify", "boot", "inspect", "distros", "plan", "scenarios", "faults", "doctor", "clean", "spec"),
     *("convert", "standin", "lint", "test"),
+    *("publish", "promote", "rollback", "retire", "published", "pull", "playground"),
 }
 
 

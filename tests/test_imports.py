@@ -24,9 +24,18 @@ SHARED = {
         "harness.azure.certificates",
         "harness.azure.envelope",
         "harness.sshkey",
+        "publish.playground.certificates",
     },
+    # Each of Azure's libraries is known to one module, and the words that all of them share to whoever reads refusals.
+    "azure": {
+        *("publish.arm", "publish.shares", "publish.credentials", "publish.pageblob", "publish.refusals"),
+        *("publish.transfer", "publish.staging", "publish.lease", "publish.bases", "publish.address", "publish.api"),
+        "publish.playground.blobs",
+    },
+    # The pretend host, and the playground, which shares nothing with it.
+    "aiohttp": {"harness.azure.server", *(f"publish.playground.{name}" for name in ("serving", "strict", "double"))},
     # What moves while one waits, and what is read afterwards.
-    "rich": {"build.progress", "harness.render_text"},
+    "rich": {"build.progress", "harness.render_text", "publish.render"},
 }
 """Libraries that more than one module knows, and which."""
 LIBRARIES = (
@@ -40,6 +49,9 @@ LIBRARIES = (
     "jinja2",
     "cyclonedx",
     "packageurl",
+    "azure",
+    "jsonschema",
+    "yarl",
 )
 TOP = ("tasks.py", "commandline.py", "options.py")
 MODULES = sorted(
@@ -105,6 +117,14 @@ def test_harness_knows_an_image_by_its_file_and_manifest(module: str) -> None:
     names = set(imported(module))
     assert not {room(name) for name in names} & {"publish", "factory", "tasks"}
     assert {name for name in names if room(name) == "build"} <= KNOWN_TO_HARNESS
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module) == "publish"])
+def test_publish_knows_an_image_by_its_file_and_manifest(module: str) -> None:
+    names = set(imported(module))
+    assert not {room(name) for name in names} & {"harness", "factory", "tasks", "tests"}
+    if not module.startswith("publish.playground"):
+        assert not [name for name in names if name.startswith("publish.playground")]
 
 
 def test_no_module_needs_itself_to_be_imported() -> None:

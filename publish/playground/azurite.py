@@ -18,7 +18,7 @@ from build.command import CommandFailed, run
 from build.errors import MachineError
 from publish.playground.certificates import Certificate
 
-LOCK = Path(__file__).parent / "azurite"
+LOCK = Path(__file__).parent / "npm"
 """package.json and its lock: exact versions with digests, from whatever registry npm is set up for."""
 PROGRAM = Path("node_modules/azurite/dist/src/blob/main.js")
 START = 60.0

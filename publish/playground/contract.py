@@ -1,4 +1,4 @@
-"""Holding requests and answers against Azure's own description of its services (contract/README.md).
+"""Holding requests and answers against Azure's own description of its services (openapi/README.md).
 
 Strictly: the documents allow properties that they do not name, and so would let every slip of the pen through.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from jsonschema import Draft4Validator
 
-FOLDER = Path(__file__).parent / "contract"
+FOLDER = Path(__file__).parent / "openapi"
 DOCUMENTS = (
     "GalleryRP/stable/2024-03-03/gallery.json",
     "DiskRP/stable/2024-03-02/disk.json",
