@@ -245,7 +245,7 @@ def publish(
     from publish import api
 
     if prune:
-        return print_outcome(api.prune(target_path(to), plan_printer(json), apply=apply), json)
+        return print_outcome(api.prune(target_path(to), Progress(), plan_printer(json), apply=apply), json)
     if not image:
         raise CallerError("which image?", "name an image's folder, as `./kiln build` prints it, or a file")
     request = api.PublishRequest(

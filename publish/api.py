@@ -108,7 +108,7 @@ def publish(request: PublishRequest, progress: Progress, show: Callable[[Plan], 
         return Outcome(plan, False)
     if plan.refusals:
         raise worst(plan.refusals)
-    with session(target, write=True) as one, held(one):
+    with session(target, write=True) as one, held(one, progress):
         plan = _again(plan, _plan(one, order), show)
         base = _base(one, request.base) if request.base else None
         work = applying.Work(one.arm, one.access, order, one.staging, progress, request.verify, base)
@@ -136,10 +136,10 @@ def _plan(one: Session, order: Order) -> Plan:
 
 
 @contextmanager
-def held(one: Session) -> Iterator[None]:
+def held(one: Session, progress: Progress) -> Iterator[None]:
     """Be the only one who works on this target's definitions. The container is made if it is missing."""
     staging.ensure(one.staging)
-    with lease.held(one.staging, _locks(one.target)):
+    with lease.held(one.staging, _locks(one.target), progress):
         yield
 
 
@@ -182,7 +182,7 @@ def change(
         return Outcome(plan, False)
     if plan.refusals:
         raise worst(plan.refusals)
-    with session(target, write=True) as one, held(one):
+    with session(target, write=True) as one, held(one, progress):
         plan = _again(plan, make(one.arm, target), show)
         applying.change(one.arm, target, plan, progress)
     return Outcome(plan, True)
@@ -233,7 +233,7 @@ def published(to: Path) -> list[dict[str, Any]]:
         return release.published(one.arm, target)
 
 
-def prune(to: Path, show: Callable[[Plan], None], *, apply: bool) -> Outcome:
+def prune(to: Path, progress: Progress, show: Callable[[Plan], None], *, apply: bool) -> Outcome:
     """Remove staged files that nothing needs any more, planned first."""
     target = targetfile.load(to)
     with session(target, write=False) as one:
@@ -245,7 +245,7 @@ def prune(to: Path, show: Callable[[Plan], None], *, apply: bool) -> Outcome:
     )
     show(plan := Plan(actions))
     if apply:
-        with session(target, write=True) as one, held(one):
+        with session(target, write=True) as one, held(one, progress):
             staging.remove(one.staging, [action.name for action in actions])
     return Outcome(plan, apply)
 

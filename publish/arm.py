@@ -7,9 +7,9 @@ nothing is registered along the way.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from build.errors import Bug
+from build.errors import Bug, SubscriptionError
 from publish import refusals
 from publish.clouds import Cloud
 
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from azure.core.polling import LROPoller
     from azure.mgmt.compute import ComputeManagementClient
 
+ABSENT = ("ResourceNotFound", "ResourceGroupNotFound", "NotFound")
 READING = frozenset({"GET", "HEAD"})
 POLLING = 1
 """Seconds between two questions about something that takes long, where the service does not say when to ask."""
+PATIENCE = 1800.0
+"""Seconds that anything but replication may take."""
 Body = Mapping[str, Any]
 
 
@@ -54,23 +57,29 @@ class Arm:
     def finish(self, what: str, begin: Callable[[], "LROPoller[Any]"]) -> dict[str, Any]:
         """Begin something and wait until the service says that it is done."""
         with refusals.told(what):
-            return _plain(begin().result() or {})
+            poller = begin()
+            poller.wait(PATIENCE)
+            if not poller.done():
+                hint = "it goes on in Azure: run the same again, or look at it in the portal"
+                raise SubscriptionError(f"{what} is not done after {PATIENCE // 60:.0f} minutes", hint)
+            return _plain(poller.result() or {})
 
     def resource(self, what: str, id: str, api_version: str) -> dict[str, Any] | None:
-        """Any resource by its id, for kinds that no client of ours knows; None where it does not exist."""
-        from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+        """Any resource by its id, for kinds that no client of ours knows; None where it, or its group, is not there."""
+        from azure.core.exceptions import HttpResponseError
         from azure.core.rest import HttpRequest
 
         def ask() -> Any:
             asked = HttpRequest("GET", f"{self.url}{id}", params={"api-version": api_version})
             answer = self.compute.send_request(asked)
-            if answer.status_code == 404:
-                raise ResourceNotFoundError(response=answer)
+            if answer.status_code == 404 and answer.json()["error"]["code"] in ABSENT:
+                return None
             if answer.status_code >= 400:
                 raise HttpResponseError(response=answer)
             return answer.json()
 
-        return self.get(what, ask)
+        with refusals.told(what):
+            return cast("dict[str, Any] | None", ask())
 
 
 @contextmanager
@@ -87,8 +96,9 @@ def session(
         subscription,
         base_url=cloud.resource_manager,
         credential_scopes=[cloud.scope],
-        per_call_policies=policies,
-        per_retry_policies=policies,
+        # Lists of their own: the client puts policies of its own into what it is given.
+        per_call_policies=[*policies],
+        per_retry_policies=[*policies],
         polling_interval=POLLING,
         connection_verify=cloud.certificate or True,
     ) as compute:

@@ -38,7 +38,9 @@ def plan(arm: Arm, order: Order) -> Plan:
         warnings += proof.complaints
     elif not proof.holds:
         refusals.append(gate.refusal(order.image, proof))
-    refusals += [*surroundings(arm, target), *limits.of_size(order), *limits.of_regions(arm, target)]
+    refusals += [*limits.of_size(order), *limits.of_regions(arm, target)]
+    if around := list(surroundings(arm, target)):
+        return Plan(tuple(left_out), (*refusals, *around), tuple(warnings), proof.runs)
     present = {one.name: _present(arm, target, one.name) for one in chosen}
     gallery = _gallery(arm, target, refusals)
     definitions = [_definition(target, one, present[one.name], refusals) for one in chosen]

@@ -25,6 +25,8 @@ def plan_image(arm: Arm, order: Order) -> Plan:
     target, refusals = order.target, [*_fits(order, "generalized"), *surroundings(arm, order.target)]
     proof, warnings = _proof(order, "generalized", refusals)
     refusals += limits.of_size(order)
+    if refusals:
+        return Plan((), tuple(refusals), warnings, proof.runs)
     have = arm.get(f"managed image {target.name}", lambda: arm.compute.images.get(target.resource_group, target.name))
     if have:
         return Plan((_kept("managed image", order, have, refusals),), tuple(refusals), warnings, proof.runs)
@@ -40,6 +42,8 @@ def plan_disk(arm: Arm, order: Order) -> Plan:
     target, refusals = order.target, [*_fits(order, "specialized"), *surroundings(arm, order.target, account=False)]
     proof, warnings = _proof(order, "specialized", refusals)
     refusals += limits.of_size(order)
+    if refusals:
+        return Plan((), tuple(refusals), warnings, proof.runs)
     have = arm.get(f"managed disk {target.name}", lambda: arm.compute.disks.get(target.resource_group, target.name))
     action = _disk(order, have, proof, refusals)
     return Plan((action,), tuple(refusals), warnings, proof.runs)

@@ -34,6 +34,8 @@ HINTS: Mapping[str, str] = {
     "ExpiredAuthenticationToken": "sign in again",
 }
 OTHERWISE = "what the service said stands above; docs/publishing.md lists what is often missing"
+SIGN_IN = re.compile(r"AADSTS\d+:.*")
+"""What the sign-in service itself says."""
 SECRET = re.compile(r"\?[^\s'\"]*\bsig=[^\s'\"]*", re.IGNORECASE)
 """The query of a URL that grants access."""
 
@@ -65,7 +67,7 @@ def translated(what: str, refusal: Exception) -> KilnError:
     code, text = code_of(refusal), plain(refusal)
     status = getattr(refusal, "status_code", None)
     if status == 403 or code in ("AuthorizationFailed", "LinkedAuthorizationFailed"):
-        return SubscriptionError(f"{what}: no permission: {text}", _missing_role(text))
+        return SubscriptionError(f"{what}: no permission: {text}", _missing_role(code, text))
     if code in CALLERS or (status == 400 and code not in HINTS):
         return CallerError(f"{what}: refused: {_coded(code, text)}", HINTS.get(code, OTHERWISE))
     if status == 429:
@@ -76,7 +78,8 @@ def translated(what: str, refusal: Exception) -> KilnError:
 def code_of(refusal: Exception) -> str:
     """The service's own word for what is wrong; "" where it gave none."""
     error = getattr(refusal, "error", None)
-    return str(getattr(error, "code", None) or getattr(refusal, "error_code", None) or "")
+    code = getattr(error, "code", None) or getattr(refusal, "error_code", None) or ""
+    return str(getattr(code, "value", code))
 
 
 def is_absent(refusal: Exception) -> bool:
@@ -101,7 +104,9 @@ def _coded(code: str, text: str) -> str:
     return text if not code or code in text else f"{code}: {text}"
 
 
-def _missing_role(text: str) -> str:
+def _missing_role(code: str, text: str) -> str:
+    if code.startswith("AuthorizationPermission"):
+        return "ask the storage account's owner for the role Storage Blob Data Contributor"
     found = ACTION.search(text)
     action = found[1].lower() if found else ""
     role = next((role for start, role in ROLES.items() if action.startswith(start)), "")
@@ -111,8 +116,10 @@ def _missing_role(text: str) -> str:
 
 
 def _not_signed_in(what: str, refusal: Exception) -> SubscriptionError:
-    text = plain(refusal)
-    if type(refusal).__name__ == "CredentialUnavailableError":
+    whole = without_secrets(str(getattr(refusal, "message", "") or refusal))
+    found = SIGN_IN.search(whole)
+    text = found[0] if found else plain(refusal)
+    if not found and ("CredentialUnavailable" in type(refusal).__name__ or "Attempted credentials" in whole):
         hint = "`az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (docs/publishing.md)"
         return SubscriptionError(f"{what}: there is no credential for Azure on this machine", hint)
     return SubscriptionError(

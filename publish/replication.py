@@ -12,7 +12,7 @@ from publish.target import Target, plain_region
 
 LONGEST = 6 * 3600
 """Seconds that a replication may take: the service's own documentation speaks of hours."""
-SHORTEST_PAUSE, LONGEST_PAUSE, GROWTH = 1.0, 30.0, 1.5
+SHORTEST_PAUSE, LONGEST_PAUSE, GROWTH = 0.2, 30.0, 1.5
 BUSY = frozenset({"Creating", "Updating", "Migrating"})
 TENTH = 10
 

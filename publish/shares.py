@@ -45,8 +45,9 @@ def session(cloud: Cloud, subscription: str, credential: "TokenCredential", *, w
         subscription,
         base_url=cloud.resource_manager,
         credential_scopes=[cloud.scope],
-        per_call_policies=policies,
-        per_retry_policies=policies,
+        # Lists of their own: the client puts policies of its own into what it is given.
+        per_call_policies=[*policies],
+        per_retry_policies=[*policies],
         connection_verify=cloud.certificate or True,
     ) as roles:
         yield Access(roles)

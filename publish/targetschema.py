@@ -116,7 +116,7 @@ DATABASES = ("db", "dbx", "kek", "pk")
 def _definition(node: Node) -> Iterator[Complaint]:
     """A name and a SKU end in the generation: publisher, offer and SKU are unique in a gallery."""
     number = node.value.get("generation")
-    if number is None or type(number.value) is not int:
+    if number is None or number.value not in (1, 2):
         return
     end = f"-gen{number.value}"
     for key in ("name", "sku"):

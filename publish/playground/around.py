@@ -31,7 +31,9 @@ def tenants(world: World, ask: Ask) -> Reply:
 def group(world: World, ask: Ask) -> Reply:
     """A resource group."""
     id = f"/subscriptions/{ask.words[1]}/resourceGroups/{ask.words[3]}"
-    return Reply(200, shown(world.need(id, "ResourceGroupNotFound")))
+    if not world.find(id):
+        raise Refused(404, "ResourceGroupNotFound", f"Resource group '{ask.words[3]}' could not be found.")
+    return Reply(200, shown(world.need(id)))
 
 
 def resource(world: World, ask: Ask) -> Reply:

@@ -77,6 +77,10 @@ class AzuriteBlobs:
         )
         return f"{url}?{granted}"
 
+    def fence(self, url: str) -> None:
+        """Take a blob over, as another writer would."""
+        self._client(url).set_sequence_number("increment")
+
     def _inner(self, url: str) -> str:
         return f"{self.azurite.url}{urlsplit(url).path}"
 

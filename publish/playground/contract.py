@@ -84,7 +84,8 @@ def _operations() -> Iterator[Operation]:
 
 
 def _operation(document: str, path: str, method: str, told: Mapping[str, Any]) -> Operation:
-    body = next((one["schema"] for one in told.get("parameters", ()) if one.get("in") == "body"), None)
+    parameters = [_parameter(document, one) for one in told.get("parameters", ())]
+    body = next((one["schema"] for one in parameters if one.get("in") == "body"), None)
     answers = {
         status: _strict(document, one["schema"], request=False) if "schema" in one else None
         for status, one in told["responses"].items()
@@ -99,6 +100,14 @@ def _operation(document: str, path: str, method: str, told: Mapping[str, Any]) -
         _strict(document, body, request=True) if body else None,
         answers,
     )
+
+
+def _parameter(document: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A parameter, or what it refers to; that lies in documents of which not all are kept."""
+    try:
+        return _referred(document, told["$ref"])[1] if "$ref" in told else told
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any
 
 from build.vhd import LENGTH, MIB
 from publish.playground.blobs import vhd_fault
-from publish.playground.galleries import listing, region, remove
+from publish.playground.galleries import listing, looked_at, region, remove
 from publish.playground.operations import begin
 from publish.playground.world import Ask, Refused, Reply, World, shown
 
@@ -20,7 +20,7 @@ UPLOADING = ("ReadyToUpload", "ActiveUpload")
 def disk(world: World, ask: Ask) -> Reply:
     """One managed disk or snapshot."""
     if ask.method == "GET":
-        return Reply(200, shown(world.need(ask.id)))
+        return looked_at(world, ask)
     if ask.method == "DELETE":
         if (have := world.find(ask.id)) and have["properties"].get("diskState") in ("ActiveSAS", "ActiveUpload"):
             raise Refused(409, "OperationNotAllowed", "The disk is in use: revoke its access first.")
@@ -95,7 +95,7 @@ def revoke(world: World, ask: Ask) -> Reply:
 def image(world: World, ask: Ask) -> Reply:
     """One managed image."""
     if ask.method == "GET":
-        return Reply(200, shown(world.need(ask.id)))
+        return looked_at(world, ask)
     if ask.method == "DELETE":
         return remove(world, ask, "")
     have = world.find(ask.id)

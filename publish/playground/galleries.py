@@ -25,7 +25,7 @@ def gallery(world: World, ask: Ask) -> Reply:
     """One gallery: GET, PUT, PATCH, DELETE."""
     name = ask.words[-1]
     if ask.method == "GET":
-        return Reply(200, shown(world.need(ask.id)))
+        return looked_at(world, ask)
     if ask.method == "DELETE":
         return remove(world, ask, "images")
     if not GALLERY.fullmatch(name):
@@ -37,6 +37,13 @@ def gallery(world: World, ask: Ask) -> Reply:
     made["location"] = region(made["location"])
     made["properties"] |= {"identifier": {"uniqueName": f"{ask.words[1]}-{name.upper()}"}}
     return _put(world, ask, made, have)
+
+
+def looked_at(world: World, ask: Ask) -> Reply:
+    """A resource as it is; who looks at it sees it come further."""
+    found = world.need(ask.id)
+    advance(world, found)
+    return Reply(200, shown(found))
 
 
 def share(world: World, ask: Ask) -> Reply:
@@ -59,7 +66,7 @@ def share(world: World, ask: Ask) -> Reply:
 def definition(world: World, ask: Ask) -> Reply:
     """One image definition."""
     if ask.method == "GET":
-        return Reply(200, shown(world.need(ask.id)))
+        return looked_at(world, ask)
     if ask.method == "DELETE":
         return remove(world, ask, "versions")
     parent = ask.id.rsplit("/images/", 1)[0]

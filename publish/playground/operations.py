@@ -24,7 +24,7 @@ def begin(world: World, ask: Ask, resource: dict[str, Any], status: int, body: A
     where = (
         f"{world.url}/subscriptions/{ask.words[1]}/providers/Microsoft.Compute/locations/westeurope/operations/{number}"
     )
-    headers = {"Retry-After": str(world.retry_after), "x-ms-request-id": number}
+    headers = {**_soon(world), "x-ms-request-id": number}
     if world.style in ("azure-async", "location") or body is None:
         headers["Location"] = f"{where}?monitor=true&api-version={version}"
     if world.style == "azure-async":
@@ -43,10 +43,15 @@ def poll(world: World, ask: Ask) -> Reply:
     over = "_left" not in resource
     monitor = "monitor" in ask.query
     if not over:
-        headers = {"Retry-After": str(world.retry_after), "Location": f"{world.url}{ask.path}?monitor=true"}
+        headers = {**_soon(world), "Location": f"{world.url}{ask.path}?monitor=true"}
         body = {"startTime": MOMENT, "status": "InProgress", "name": ask.words[-1]}
-        return Reply(202, None, headers) if monitor else Reply(200, body, {"Retry-After": str(world.retry_after)})
+        return Reply(202, None, headers) if monitor else Reply(200, body, _soon(world))
     return _ended(resource, ask.words[-1], monitor=monitor)
+
+
+def _soon(world: World) -> dict[str, str]:
+    """When to ask again."""
+    return {"x-ms-retry-after-ms": str(world.milliseconds)}
 
 
 def _ended(resource: dict[str, Any], number: str, *, monitor: bool) -> Reply:

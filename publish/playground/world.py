@@ -97,14 +97,15 @@ class Exchange:
 
 @dataclass
 class World:
-    """Everything. `polls` is how often one asks until something is done, `style` one of STYLES; `file` keeps it."""
+    """Everything. `polls` is how often one asks until something is done, `milliseconds` when to ask again, `style` one
+    of STYLES; `file` keeps the resources."""
 
     blobs: Blobs
     secret: str
     file: Path | None = None
     style: str = "azure-async"
     polls: int = 2
-    retry_after: int = 0
+    milliseconds: int = 20
     url: str = ""
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     operations: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,171 @@
+"""Uploads that are disturbed: by the service, by the network, by a second writer, by kill -9."""
+
+from pathlib import Path
+
+import pytest
+
+from build.errors import CallerError, KilnError, SubscriptionError
+from build.progress import Progress
+from publish import credentials, sending, staging, targetfile
+from publish.playground.strict import Answer, Exchange, Fault
+from publish.source import Source, read
+from publish.staging import Base, Staging
+from tests.publish.conftest import Desk
+from tests.publish.images import PIECE, SIZE, disk, written
+from tests.publish.killing import kill_after
+
+pytestmark = pytest.mark.real
+PIECES = 40
+
+
+@pytest.fixture
+def account(desk: Desk) -> Staging:
+    target = targetfile.load(desk.target)
+    who = credentials.credential(target.cloud)
+    made = Staging(target.blob_endpoint, target.staging.container, who, target.cloud.certificate)
+    staging.ensure(made)
+    return made
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    return read(disk(tmp_path / "x.vhd", PIECES))
+
+
+def content(account: Staging, name: str) -> bytes:
+    return bytes(account.client().get_blob_client(name).download_blob().readall())
+
+
+def puts(answer: Answer, *numbers: int) -> Fault:
+    """A fault of the Put Pages with these numbers, counted from now."""
+    seen: list[Exchange] = []
+
+    def fault(one: Exchange, before: int) -> Answer | None:
+        if one.operation != "Put Page":
+            return None
+        seen.append(one)
+        return answer if len(seen) - 1 in numbers else None
+
+    return fault
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(500, "OperationTimedOut"),
+        Answer(503, "ServerBusy"),
+        Answer(503, "ServerBusy", after=True),
+        Answer(0),
+        Answer(0, after=True),
+    ],
+    ids=["500", "503", "503-after", "reset", "reset-after"],
+)
+def test_bears_what_the_service_and_the_network_do(
+    answer: Answer, desk: Desk, account: Staging, source: Source
+) -> None:
+    desk.playground.gate.faults.append(puts(answer, 0, 1, 5, 17, 39))
+    done = staging.upload(source, "x.vhd", account, Progress())
+    assert content(account, "x.vhd") == source.path.read_bytes()
+    assert done.sent == PIECES * PIECE
+
+
+def test_reads_everything_back_if_asked(account: Staging, source: Source) -> None:
+    staging.upload(source, "x.vhd", account, Progress(), verify="full")
+    staging.upload(source, "y.vhd", account, Progress(), verify="sample")
+
+
+def test_finds_what_is_not_as_it_was_sent(account: Staging, source: Source, tmp_path: Path) -> None:
+    staging.upload(source, "x.vhd", account, Progress())
+    blob = account.blob("x.vhd")
+    blob.client.upload_page(b"\1" * 512, 0, 512)
+    with pytest.raises(KilnError, match="differs from"):
+        sending.verify(source, blob, "full", Progress())
+
+
+def test_never_writes_over_another_file(account: Staging, source: Source, tmp_path: Path) -> None:
+    staging.upload(source, "x.vhd", account, Progress())
+    other = read(disk(tmp_path / "other.vhd", seed=2))
+    with pytest.raises(CallerError, match="holds another file"):
+        staging.upload(other, "x.vhd", account, Progress())
+
+
+def test_shuts_out_a_writer_that_was_overtaken(desk: Desk, account: Staging, source: Source) -> None:
+    """Another one begins while this one is at its first page."""
+    begun: list[int] = []
+
+    def overtake(one: Exchange, before: int) -> Answer | None:
+        if one.operation == "Put Page" and not begun:
+            begun.append(0)
+            # The gate serves one request at a time: who begins in between comes from elsewhere.
+            desk.playground.blobs.fence(f"{account.endpoint}/{account.container}/x.vhd")
+        return None
+
+    desk.playground.gate.faults.append(overtake)
+    with pytest.raises(CallerError, match="began, and this one was shut out"):
+        staging.upload(source, "x.vhd", account, Progress())
+    desk.playground.gate.faults.clear()
+    staging.upload(source, "x.vhd", account, Progress())
+    assert content(account, "x.vhd") == source.path.read_bytes()
+
+
+def test_says_that_access_is_over(desk: Desk, account: Staging, source: Source) -> None:
+    desk.playground.gate.faults.append(puts(Answer(403, "AuthenticationFailed"), *range(1000)))
+    with pytest.raises(SubscriptionError, match="the credential was refused"):
+        staging.upload(source, "x.vhd", account, Progress())
+
+
+def test_says_which_role_is_missing(desk: Desk, account: Staging, source: Source) -> None:
+    desk.playground.gate.faults.append(puts(Answer(403, "AuthorizationPermissionMismatch"), *range(1000)))
+    with pytest.raises(SubscriptionError) as caught:
+        staging.upload(source, "x.vhd", account, Progress())
+    assert "Storage Blob Data Contributor" in caught.value.hint
+
+
+@pytest.mark.parametrize("first", [4, 15, 30, 40])
+def test_goes_on_after_kill_9_with_what_was_not_there(first: int, desk: Desk, account: Staging, source: Source) -> None:
+    gate = desk.playground.gate
+    kill_after(desk.playground, first, lambda: staging.upload(source, "x.vhd", account, Progress()))
+    there = [
+        one for one in gate.exchanges if one.operation == "Put Page" and desk.name in one.path and one.status == 201
+    ]
+    before = gate.sent(desk.name)
+    done = staging.upload(source, "x.vhd", account, Progress())
+    assert content(account, "x.vhd") == source.path.read_bytes()
+    again = gate.sent(desk.name) - before - 512
+    assert again == done.sent
+    assert done.sent <= PIECES * PIECE - sum(one.length for one in there if one.length > 512)
+
+
+@pytest.mark.combination
+def test_ends_the_same_wherever_it_is_killed(desk: Desk, account: Staging, source: Source) -> None:
+    for point in range(1, 51):
+        name = f"x{point}.vhd"
+        kill_after(desk.playground, point, lambda name=name: staging.upload(source, name, account, Progress()))  # type: ignore[misc]
+        staging.upload(source, name, account, Progress())
+        assert content(account, name) == source.path.read_bytes()
+
+
+def test_sends_only_what_changed_since_the_base(desk: Desk, account: Staging, source: Source, tmp_path: Path) -> None:
+    staging.upload(source, "x.vhd", account, Progress())
+    file = disk(tmp_path / "y.vhd", PIECES)
+    written(file, 0, b"changed")
+    written(file, SIZE // 2, b"\1" * (64 << 10))
+    spot = SIZE // PIECES // PIECE * PIECE
+    written(file, spot, bytes(PIECE))
+    after = read(file)
+    before = desk.playground.gate.sent("y.vhd")
+    done = staging.upload(after, "y.vhd", account, Progress(), base=Base("x.vhd", source.blocks), verify="full")
+    assert "on top of x.vhd" in done.done
+    assert desk.playground.gate.sent("y.vhd") - before <= 1.1 * 2 * (64 << 10)
+    assert done.cleared == PIECE
+    assert content(account, "y.vhd") == file.read_bytes()
+
+
+@pytest.mark.parametrize("why", ["is gone", "MiB and this of"])
+def test_says_why_it_sends_everything(why: str, account: Staging, source: Source, tmp_path: Path) -> None:
+    if "gone" not in why:
+        other = read(disk(tmp_path / "small.vhd", size=SIZE // 2))
+        staging.upload(other, "base.vhd", account, Progress())
+    done = staging.upload(source, "x.vhd", account, Progress(), base=Base("base.vhd", source.blocks))
+    assert why in done.done
+    assert done.sent == PIECES * PIECE
