@@ -1,0 +1,94 @@
+"""The gate before Azurite: what it refuses that Azurite would take."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import BlobClient, ContainerClient
+
+from publish.playground.azure import ACCOUNT, Playground
+from publish.playground.blobs import DISKS
+
+pytestmark = pytest.mark.real
+LENGTH = (64 << 20) + 512
+
+
+@pytest.fixture
+def blob(playground: Playground) -> Iterator[BlobClient]:
+    """A page blob of the staging account, reached by the account's key."""
+    where = f"{playground.gate.url}/{ACCOUNT}"
+    options: dict[str, Any] = {"connection_verify": str(playground.certificate.authority), "retry_total": 0}
+    key = {"account_name": ACCOUNT, "account_key": playground.blobs.azurite.keys[ACCOUNT]}
+    container = ContainerClient(where, "strict", credential=key, **options)
+    if not container.exists():
+        container.create_container()
+    made = container.get_blob_client(f"x{len(playground.gate.exchanges)}.vhd")
+    made.create_page_blob(LENGTH)
+    yield made
+    made.delete_blob()
+
+
+def refused(error: "pytest.ExceptionInfo[HttpResponseError]") -> tuple[int, str]:
+    return error.value.status_code or 0, str(getattr(error.value.error_code, "value", error.value.error_code))  # type: ignore[attr-defined]
+
+
+def test_refuses_pages_that_are_too_large(blob: BlobClient) -> None:
+    with pytest.raises(HttpResponseError) as caught:
+        blob.upload_page(bytes(5 << 20), 0, 5 << 20)
+    assert refused(caught) == (413, "RequestBodyTooLarge")
+
+
+def test_refuses_pages_whose_digest_is_wrong(blob: BlobClient) -> None:
+    with pytest.raises(HttpResponseError) as caught:
+        blob.upload_page(bytes(512), 0, 512, headers={"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="})
+    assert refused(caught) == (400, "Md5Mismatch")
+
+
+def test_refuses_an_address_whose_time_is_over(playground: Playground) -> None:
+    url = playground.blobs.make_disk(f"old{len(playground.gate.exchanges)}", LENGTH)
+    granted = playground.blobs.address(url, 60, write=True)
+    client = BlobClient.from_blob_url(granted, connection_verify=str(playground.certificate.authority), retry_total=0)
+    client.upload_page(bytes(512), 0, 512)
+    playground.gate.clock = lambda: datetime.now(UTC) + timedelta(seconds=120)
+    try:
+        with pytest.raises(HttpResponseError) as caught:
+            client.upload_page(bytes(512), 0, 512)
+    finally:
+        playground.gate.clock = lambda: datetime.now(UTC)
+    assert refused(caught)[0] == 403
+
+
+@pytest.mark.parametrize("what", ["create", "metadata", "sequence", "delete", "lease"])
+def test_lets_nothing_but_pages_at_a_managed_disk_s_address(what: str, playground: Playground) -> None:
+    url = playground.blobs.make_disk(f"disk{len(playground.gate.exchanges)}", LENGTH)
+    assert f"/{DISKS}/" in url
+    granted = playground.blobs.address(url, 600, write=True)
+    client = BlobClient.from_blob_url(granted, connection_verify=str(playground.certificate.authority), retry_total=0)
+    tried = {
+        "create": lambda: client.create_page_blob(LENGTH),
+        "metadata": lambda: client.set_blob_metadata({"a": "b"}),
+        "sequence": lambda: client.set_sequence_number("increment"),
+        "delete": client.delete_blob,
+        "lease": client.acquire_lease,
+    }
+    with pytest.raises(HttpResponseError) as caught:
+        tried[what]()
+    assert refused(caught)[0] == 403
+    client.upload_page(bytes(512), 0, 512)
+    client.clear_page(0, 512)
+    assert client.get_blob_properties().size == LENGTH
+
+
+def test_refuses_who_shows_nothing(playground: Playground) -> None:
+    client = BlobClient(
+        f"{playground.gate.url}/{ACCOUNT}",
+        "strict",
+        "x",
+        connection_verify=str(playground.certificate.authority),
+        retry_total=0,
+    )
+    with pytest.raises(HttpResponseError) as caught:
+        client.get_blob_properties()
+    assert refused(caught)[0] == 401
