@@ -11,8 +11,10 @@ from build.errors import CallerError
 SCHEMA = 1
 NAME = "manifest.json"
 DISK = "disk.vhd"
-STAND_IN = "standin-settings"
-"""The package by which stand-in mirrors mark what is made from them."""
+STAND_IN = "standin"
+"""How versions of packages end that were altered for a stand-in mirror."""
+UNRELEASED = "9999."
+"""How Flatcar calls versions that are no releases; so does its stand-in."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ class Manifest:
 
     @property
     def is_stand_in(self) -> bool:
-        """Whether it was made from a stand-in mirror, which every image of one holds a sign of."""
-        return any(package.name == STAND_IN for package in self.packages)
+        """Whether it was made from a stand-in mirror, whose packages say so, or is a build that nobody released."""
+        versions = [package.version for package in self.packages]
+        return any(one.endswith(STAND_IN) or one.startswith(UNRELEASED) for one in versions)
 
     def save(self, folder: Path) -> None:
         """Write it into an image's folder."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from build.manifest import STAND_IN, Package
+from build.manifest import Package
 from publish.gate import NotProven, examine, refusal
 from publish.subject import subject
 from publish.target import Definition
@@ -91,8 +91,9 @@ def test_refuses_a_file_that_is_not_what_was_built(tmp_path: Path) -> None:
     assert "is not what was built" in complaints(made, GEN2)[0]
 
 
-def test_refuses_what_was_made_from_a_stand_in(tmp_path: Path) -> None:
-    made = image(tmp_path / "debian", "gen2", packages=(Package(STAND_IN, "1-1", "x86_64"),))
+@pytest.mark.parametrize("version", ["13.8+deb13u8+standin", "10-1.standin", "9999.2.0"])
+def test_refuses_what_was_made_from_a_stand_in(version: str, tmp_path: Path) -> None:
+    made = image(tmp_path / "debian", "gen2", packages=(Package("base-files", version, "amd64"),))
     assert "a stand-in mirror, which proves Kiln's code" in complaints(made, GEN2)[0]
 
 

@@ -29,6 +29,7 @@ def compute(playground: Playground) -> Iterator[ComputeManagementClient]:
         credential_scopes=[cloud.scope],
         connection_verify=authority,
         retry_total=0,
+        polling_interval=0.05,
     ) as client:
         yield client
 
@@ -114,7 +115,7 @@ def test_fails_in_every_style(
     compute.gallery_images.begin_create_or_update(GROUP, gallery, "a", definition()).result()
     put = compute.gallery_image_versions.begin_create_or_update
     with pytest.raises(HttpResponseError):
-        put(GROUP, gallery, "a", "1.2.3", version(playground), polling_interval=0.05).result()
+        put(GROUP, gallery, "a", "1.2.3", version(playground)).result()
     found = compute.gallery_image_versions.get(GROUP, gallery, "a", "1.2.3").as_dict()
     assert found["properties"]["provisioningState"] == "Failed"
 

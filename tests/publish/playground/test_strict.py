@@ -8,6 +8,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobClient, ContainerClient
 
+from publish import credentials
+from publish.clouds import Cloud
 from publish.playground.azure import ACCOUNT, Playground
 from publish.playground.blobs import DISKS
 
@@ -17,11 +19,11 @@ LENGTH = (64 << 20) + 512
 
 @pytest.fixture
 def blob(playground: Playground) -> Iterator[BlobClient]:
-    """A page blob of the staging account, reached by the account's key."""
+    """A page blob of the staging account."""
     where = f"{playground.gate.url}/{ACCOUNT}"
     options: dict[str, Any] = {"connection_verify": str(playground.certificate.authority), "retry_total": 0}
-    key = {"account_name": ACCOUNT, "account_key": playground.blobs.azurite.keys[ACCOUNT]}
-    container = ContainerClient(where, "strict", credential=key, **options)
+    cloud = Cloud("custom", playground.world.url, playground.world.url, "", options["connection_verify"], False)
+    container = ContainerClient(where, "strict", credential=credentials.credential(cloud), **options)
     if not container.exists():
         container.create_container()
     made = container.get_blob_client(f"x{len(playground.gate.exchanges)}.vhd")
