@@ -11,6 +11,9 @@ from harness.kernels import Kernel
 from harness.profile import Profile
 from harness.tree import Tree
 
+STAND_IN = (
+    "It was made from a stand-in mirror: this proves Kiln's code, and nothing of the distribution it is named for."
+)
 _MACHINES = {0x3E: "x86_64", 0xB7: "aarch64"}
 """e_machine of ELF files."""
 
@@ -27,6 +30,7 @@ def infer(
             manifest.provisioner,
             family,
             manifest.arch.replace("amd64", "x86_64"),
+            (STAND_IN,) if manifest.is_stand_in else (),
         )
     generations, why_generations = _generations(disk)
     provisioner, why_provisioner = _provisioner(disk, tree)

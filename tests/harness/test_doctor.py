@@ -24,7 +24,7 @@ SAMPLES = zip(("lively", "silent"), REPOSITORIES, strict=False)
 
 def test_reads_the_launchers_own_list() -> None:
     groups = {group for group, _, _ in read_packages(PACKAGES)}
-    assert groups == {"kiln", "build", "verify", "test", "aarch64"}
+    assert groups == {"kiln", "build", "verify", "playground", "test", "aarch64"}
 
 
 def test_names_missing_programs_and_the_command_that_brings_them(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """Judging an image by its files: the good one has no finding at all, and a report says what it was judged as."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from build.errors import CallerError
-from build.manifest import Manifest
+from build.manifest import Manifest, Package
 from harness.inspect import inspect
 from harness.render_text import print_report, summary
 from harness.report import Status
@@ -72,6 +73,8 @@ def test_takes_what_an_image_is_from_its_manifest(good: Path, tmp_path: Path) ->
     assert report.machine["profile"] == "generation 2, generalized, provisioner waagent, x86_64"
     assert not any("inferred" in note or "manifest" in note for note in report.notes)
     assert failed(report) == {"agent.not-both"}
+    replace(manifest, packages=(Package("base-files", "13.8+standin", "amd64"),)).save(tmp_path)
+    assert any("made from a stand-in mirror" in note for note in inspect(tmp_path).notes)
 
 
 def test_says_what_was_inferred(tree: Path) -> None:
