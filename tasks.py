@@ -57,7 +57,9 @@ def print_outcome(outcome: "Outcome", json: bool) -> int:
     refused = outcome.plan.refusals
     if json:
         say_json(outcome.as_dict())
-    elif not outcome.applied and not refused:
+    elif outcome.applied:
+        print("Done." if outcome.plan.changes else "Nothing was left to do.")
+    elif not refused:
         print("Nothing was changed." + (" --apply does it." if outcome.plan.changes else " Nothing is left to do."))
     return refused[0].status if refused else 0
 
@@ -302,13 +304,13 @@ def retire(
 def published(c: Context, to: str, json: bool = False) -> None:
     """List the versions of a target's definitions: regions, replication, which is the latest."""
     from publish import api
-    from publish.render import table
+    from publish.render import lines
 
     rows = api.published(target_path(to))
     if json:
         say_json({"versions": rows})
     else:
-        table(rows)
+        print(*lines(rows), sep="\n")
 
 
 @command(

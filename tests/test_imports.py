@@ -35,7 +35,7 @@ SHARED = {
     # The pretend host, and the playground, which shares nothing with it.
     "aiohttp": {"harness.azure.server", *(f"publish.playground.{name}" for name in ("serving", "strict", "double"))},
     # What moves while one waits, and what is read afterwards.
-    "rich": {"build.progress", "harness.render_text", "publish.render"},
+    "rich": {"build.progress", "harness.render_text"},
 }
 """Libraries that more than one module knows, and which."""
 LIBRARIES = (
