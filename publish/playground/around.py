@@ -28,6 +28,13 @@ def tenants(world: World, ask: Ask) -> Reply:
     return Reply(200, {"value": [{"id": f"/tenants/{TENANT}", "tenantId": TENANT}]})
 
 
+def locations(world: World, ask: Ask) -> Reply:
+    """The regions there are."""
+    id = f"/subscriptions/{SUBSCRIPTION}/locations"
+    told = [{"id": f"{id}/{name}", "name": name, "displayName": shown} for name, shown in REGIONS.items()]
+    return Reply(200, {"value": told})
+
+
 def group(world: World, ask: Ask) -> Reply:
     """A resource group."""
     id = f"/subscriptions/{ask.words[1]}/resourceGroups/{ask.words[3]}"
@@ -130,7 +137,7 @@ def endpoints(world: World, ask: Ask) -> Reply:
         "vmImageAliasDoc": world.url,
         "activeDirectoryDataLake": world.url,
     }
-    return Reply(200, [told] if ask.query.get("api-version", "") >= "2022" else told)
+    return Reply(200, told)
 
 
 def openid(world: World, ask: Ask) -> Reply:
@@ -200,6 +207,7 @@ OPEN: tuple[tuple[str, Callable[[World, Ask], Reply]], ...] = (
 """What answers to whoever asks."""
 GUARDED: tuple[tuple[str, Callable[[World, Ask], Reply]], ...] = (
     (r"subscriptions(/[^/]+)?", subscriptions),
+    (r"subscriptions/[^/]+/locations", locations),
     (r"tenants", tenants),
     (r"subscriptions/[^/]+/resourcegroups/[^/]+", group),
     (r"subscriptions/[^/]+/resourcegroups/[^/]+/providers/Microsoft\.Storage/storageAccounts/[^/]+", resource),

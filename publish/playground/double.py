@@ -100,15 +100,18 @@ def _found(world: World, ask: Ask, authorization: str) -> Reply:
     _misbehave(world, ask)
     if app := _app(around.GUARDED, ask.path):
         return _checked(world, ask, app)
-    if (
-        not world.find(f"/subscriptions/{ask.words[1]}/resourceGroups/{ask.words[3]}")
-        and "resourcegroups" in ask.path.lower()
-    ):
-        raise Refused(404, "ResourceGroupNotFound", f"Resource group '{ask.words[3]}' could not be found.")
+    _need_group(world, ask)
     app = _app(((OPERATION, operations.poll),), ask.path) or _app(_compute(), ask.path)
     if not app:
         raise Refused(404, "InvalidResourceType", f"Nothing of this double answers at {ask.path}.")
     return _checked(world, ask, app)
+
+
+def _need_group(world: World, ask: Ask) -> None:
+    """Nothing can be asked of a resource group that is not there."""
+    found = re.match(r"/subscriptions/[^/]+/resourcegroups/([^/]+)", ask.path, re.IGNORECASE)
+    if found and not world.find(found[0]):
+        raise Refused(404, "ResourceGroupNotFound", f"Resource group '{found[1]}' could not be found.")
 
 
 def _checked(world: World, ask: Ask, app: App) -> Reply:

@@ -123,6 +123,8 @@ def version(world: World, ask: Ask) -> Reply:
         raise Refused(409, "OperationNotAllowed", "Another operation on this image version is in progress.")
     made = _merged(ask, have)
     made["location"] = region(made["location"])
+    if have and not any(_sources(made)):  # as `az` sends it: what it was made of stays
+        made["properties"]["storageProfile"] = have["properties"]["storageProfile"]
     _check_version(world, ask, made, parent, have)
     made["_regions"] = _regions(made, have)
     made["properties"]["publishingProfile"].setdefault("publishedDate", datetime.now(UTC).isoformat())
@@ -185,8 +187,10 @@ def _check_source(made: Mapping[str, Any], have: Mapping[str, Any] | None) -> No
 
 
 def _sources(made: Mapping[str, Any]) -> Any:
+    """What a version was made of. Clients of older API versions leave out what those did not know."""
     storage = made["properties"].get("storageProfile") or {}
-    return (storage.get("source"), (storage.get("osDiskImage") or {}).get("source"))
+    disk = (storage.get("osDiskImage") or {}).get("source") or {}
+    return ((storage.get("source") or {}).get("id"), disk.get("id") or disk.get("uri"))
 
 
 def _source(world: World, made: Mapping[str, Any]) -> str:
