@@ -73,7 +73,7 @@ def features(one: Definition) -> list[Body]:
     said = {
         "SecurityType": one.security,
         "DiskControllerTypes": ",".join(one.controllers) if one.generation == 2 else "",
-        "IsAcceleratedNetworkSupported": str(one.accelerated_networking),
+        "IsAcceleratedNetworkSupported": "" if one.accelerated_networking is None else str(one.accelerated_networking),
         "IsHibernateSupported": "True" if one.hibernation else "",
     }
     return [{"name": name, "value": value} for name, value in said.items() if value]

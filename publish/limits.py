@@ -21,6 +21,7 @@ SMALLEST_UPLOAD = 20 * MIB
 NEAR = 0.95
 """The part of a quota from which on a plan refuses to take more than is left; below it there is room for a night."""
 ZRS = "Standard_ZRS"
+ENCRYPTION_API = "2023-04-02"
 
 
 def of_size(order: Order) -> Iterator[KilnError]:
@@ -48,6 +49,13 @@ def of_regions(arm: Arm, target: Target) -> Iterator[KilnError]:
             yield CallerError(f"there is no region {one.name} for this subscription", f"there is: {near}")
         elif one.storage == ZRS and one.name not in zoned:
             yield CallerError(f"{one.name} has no zone-redundant storage", f"take Standard_LRS there, in {target.file}")
+
+
+def of_encryption(arm: Arm, target: Target) -> Iterator[KilnError]:
+    """Whether the disk encryption sets that are named exist."""
+    for id in dict.fromkeys(one.encryption_set for one in target.version.regions if one.encryption_set):
+        if not arm.resource(f"disk encryption set {id.rsplit('/', 1)[1]}", id, ENCRYPTION_API):
+            yield CallerError(f"there is no disk encryption set {id}", f"mend encryption_set in {target.file}")
 
 
 def of_number(arm: Arm, target: Target, more: int) -> Iterator[KilnError]:

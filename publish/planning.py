@@ -38,7 +38,8 @@ def plan(arm: Arm, order: Order) -> Plan:
         warnings += proof.complaints
     elif not proof.holds:
         refusals.append(gate.refusal(order.image, proof))
-    refusals += [*limits.of_size(order), *limits.of_regions(arm, target)]
+    warnings += [*_unprovable(chosen)]
+    refusals += [*limits.of_size(order), *limits.of_regions(arm, target), *limits.of_encryption(arm, target)]
     if around := list(surroundings(arm, target)):
         return Plan(tuple(left_out), (*refusals, *around), tuple(warnings), proof.runs)
     present = {one.name: _present(arm, target, one.name) for one in chosen}
@@ -50,6 +51,15 @@ def plan(arm: Arm, order: Order) -> Plan:
     new = [one for one, action in zip(chosen, made, strict=True) if action.verb in ("create", "retry")]
     actions = (*left_out, gallery, *definitions, *_uploads(order, new), *made)
     return Plan(actions, tuple(refusals), tuple(warnings), proof.runs)
+
+
+def _unprovable(chosen: Sequence[Definition]) -> Iterator[str]:
+    """What definitions promise and no boot here can show: QEMU has no such network card, and sleeps otherwise."""
+    for one in chosen:
+        if one.accelerated_networking:
+            yield f"{one.name} promises accelerated networking, which no boot here can prove"
+        if one.hibernation:
+            yield f"{one.name} promises hibernation, which no boot here can prove"
 
 
 def _chosen(order: Order) -> tuple[list[Definition], list[Action], list[KilnError]]:

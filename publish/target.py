@@ -26,7 +26,8 @@ class Definition:
     """An image definition. `image` is a pattern of names of images that may become its versions.
 
     What never changes once it exists: publisher, offer and sku, generation, state, architecture. `security` is the
-    feature SecurityType, `controllers` are disk controllers that its virtual machines may have.
+    feature SecurityType, `controllers` are disk controllers that its virtual machines may have; what is said of
+    `accelerated_networking` is left to Azure where it is None.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Definition:
     architecture: str = "x64"
     security: str = "Standard"
     controllers: tuple[str, ...] = ("SCSI",)
-    accelerated_networking: bool = True
+    accelerated_networking: bool | None = None
     hibernation: bool = False
     image: str = "*"
     description: str = ""

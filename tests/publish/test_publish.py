@@ -9,11 +9,13 @@ from build.errors import CallerError, KilnError, SubscriptionError
 from build.progress import Progress
 from publish import api, versions
 from publish.gate import NotProven
+from publish.playground.azure import GROUP
+from publish.playground.world import SUBSCRIPTION
 from tests.publish.conftest import Desk
 from tests.publish.images import Image, image, report, written
 
 pytestmark = pytest.mark.real
-WRITES = {"PUT", "PATCH", "POST", "DELETE"}
+ENCRYPTION_SETS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute/diskEncryptionSets"
 
 
 @pytest.fixture
@@ -118,6 +120,15 @@ def test_refuses_a_definition_that_contradicts_the_image(desk: Desk, tmp_path: P
         desk.publish(made.folder)
 
 
+def test_warns_of_promises_that_no_boot_here_can_prove(desk: Desk, proven: Image) -> None:
+    desk.change("generation = 2", "generation = 2\nhibernation = true\naccelerated_networking = true")
+    warnings = desk.publish(proven.folder, apply=False).plan.warnings
+    assert warnings == (
+        "linux-gen2 promises accelerated networking, which no boot here can prove",
+        "linux-gen2 promises hibernation, which no boot here can prove",
+    )
+
+
 def test_never_changes_what_cannot_change(desk: Desk, proven: Image) -> None:
     desk.publish(proven.folder)
     desk.change('offer = "linux"\nsku = "linux-gen1"', 'offer = "other"\nsku = "linux-gen1"')
@@ -139,6 +150,11 @@ def test_adds_a_region_to_a_version_that_exists(desk: Desk, proven: Image) -> No
         ('account = "kilnplayground"', 'account = "nobody"', "there is no storage account nobody"),
         ('name = "northeurope"', 'name = "atlantis"', "there is no region atlantis"),
         ('name = "northeurope"', 'name = "westus"\nstorage = "Standard_ZRS"', "westus has no zone-redundant storage"),
+        (
+            'name = "northeurope"',
+            f'name = "northeurope"\nencryption_set = "{ENCRYPTION_SETS}/none"',
+            "there is no disk encryption set",
+        ),
         ('location = "westeurope"', 'location = "northeurope"', "is in West Europe, the gallery in northeurope"),
     ],
 )
