@@ -256,13 +256,20 @@ def publish(
     return print_outcome(api.publish(request, Progress(), plan_printer(json)), json)
 
 
-@command(to=TARGET, version=VERSION, apply=APPLY, json=JSON)
-def promote(c: Context, to: str, version: str, apply: bool = False, json: bool = False) -> int:
+@command(
+    to=TARGET,
+    version=VERSION,
+    smoke_test="a program that gets the version's id as its last word, and must end with 0 before it is promoted",
+    apply=APPLY,
+    json=JSON,
+)
+def promote(c: Context, to: str, version: str, smoke_test: str = "", apply: bool = False, json: bool = False) -> int:
     """Let a version be the latest, which who asks for the latest gets."""
     from build.progress import Progress
     from publish import api
 
-    return print_outcome(api.promote(target_path(to), version, Progress(), plan_printer(json), apply=apply), json)
+    outcome = api.promote(target_path(to), version, Progress(), plan_printer(json), apply=apply, smoke_test=smoke_test)
+    return print_outcome(outcome, json)
 
 
 @command(to=TARGET, version=VERSION, apply=APPLY, json=JSON)

@@ -22,6 +22,7 @@ from publish import (
     release,
     sending,
     shares,
+    smoke,
     source,
     staging,
     targetfile,
@@ -171,9 +172,18 @@ def _every(one: Session) -> list[dict[str, Any]]:
 
 
 def change(
-    to: Path, make: Callable[[Arm, Target], Plan], progress: Progress, show: Callable[[Plan], None], *, apply: bool
+    to: Path,
+    make: Callable[[Arm, Target], Plan],
+    progress: Progress,
+    show: Callable[[Plan], None],
+    *,
+    apply: bool,
+    before: Callable[[Target, Plan], None] = lambda target, plan: None,
 ) -> Outcome:
-    """Plan a change of versions that exist, `show` it, and do it if asked. Raises as `publish` does."""
+    """Plan a change of versions that exist, `show` it, and do it if asked; `before` may object at the last moment.
+
+    Raises as `publish` does.
+    """
     target = targetfile.load(to)
     with session(target, write=False) as one:
         plan = make(one.arm, target)
@@ -184,13 +194,27 @@ def change(
         raise worst(plan.refusals)
     with session(target, write=True) as one, held(one, progress):
         plan = _again(plan, make(one.arm, target), show)
+        before(target, plan)
         applying.change(one.arm, target, plan, progress)
     return Outcome(plan, True)
 
 
-def promote(to: Path, version: str, progress: Progress, show: Callable[[Plan], None], *, apply: bool) -> Outcome:
-    """Let a version be the latest."""
-    return change(to, partial(_promoting, version), progress, show, apply=apply)
+def promote(
+    to: Path,
+    version: str,
+    progress: Progress,
+    show: Callable[[Plan], None],
+    *,
+    apply: bool,
+    smoke_test: str = "",
+) -> Outcome:
+    """Let a version be the latest, once a program of the caller's has found nothing wrong with it (`smoke.test`)."""
+
+    def before(target: Target, plan: Plan) -> None:
+        if smoke_test:
+            smoke.test(smoke_test, target, plan, progress)
+
+    return change(to, partial(_promoting, version), progress, show, apply=apply, before=before)
 
 
 def rollback(to: Path, version: str, progress: Progress, show: Callable[[Plan], None], *, apply: bool) -> Outcome:

@@ -244,6 +244,21 @@ def test_promotes_rolls_back_and_retires(desk: Desk, proven: Image) -> None:
     assert desk.versions() == []
 
 
+def test_promotes_only_what_a_smoke_test_finds_good(desk: Desk, proven: Image, tmp_path: Path) -> None:
+    desk.publish(proven.folder)
+    name = str(desk.versions()[0]["version"])
+    told = tmp_path / "told"
+    program = tmp_path / "smoke"
+    program.write_text(f'#!/bin/sh\necho "$2" >>{told}\nexit "$1"\n')
+    program.chmod(0o755)
+    with pytest.raises(NotProven, match="ended with 3: it is not promoted"):
+        api.promote(desk.target, name, Progress(), desk.shown.append, apply=True, smoke_test=f"{program} 3")
+    assert {bool(one["latest"]) for one in desk.versions()} == {False}
+    api.promote(desk.target, name, Progress(), desk.shown.append, apply=True, smoke_test=f"{program} 0")
+    assert {bool(one["latest"]) for one in desk.versions()} == {True}
+    assert told.read_text().splitlines()[-1].endswith(f"/galleries/{desk.name}/images/linux-gen2/versions/{name}")
+
+
 def test_keeps_what_the_next_upload_builds_on(desk: Desk, proven: Image, tmp_path: Path) -> None:
     desk.publish(proven.folder)
     first = str(desk.versions()[0]["version"])
