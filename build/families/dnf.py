@@ -268,7 +268,7 @@ def _copied(kept: Path, here: Path) -> Iterator[tuple[Path, int]]:
 def _end_agents(work: Workspace, outside: Path) -> None:
     """End the key agents that checking signatures started; each would wait for its folder to vanish."""
     for ring in (outside / "cache").glob("*/pubring"):
-        work.tool("/usr/bin/gpgconf", "--homedir", ring, "--kill", "all")
+        work.installer("/usr/bin/gpgconf", "--homedir", ring, "--kill", "all", env={})  # it wants /dev/null
 
 
 __all__ = [
