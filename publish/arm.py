@@ -89,20 +89,27 @@ def session(
     """A session with a subscription; without `write` it can only look."""
     from azure.mgmt.compute import ComputeManagementClient
 
-    # What only looks must not register a provider either, which the client would do by itself.
-    policies = [] if write else [only_looking()]
     with ComputeManagementClient(
         credential,
         subscription,
-        base_url=cloud.resource_manager,
-        credential_scopes=[cloud.scope],
-        # Lists of their own: the client puts policies of its own into what it is given.
-        per_call_policies=[*policies],
-        per_retry_policies=[*policies],
+        **options(cloud, write=write),
         polling_interval=POLLING,
-        connection_verify=cloud.certificate or True,
     ) as compute:
         yield Arm(compute, cloud.resource_manager, subscription, group, write)
+
+
+def options(cloud: Cloud, *, write: bool) -> dict[str, Any]:
+    """What every client of a cloud's resource manager is made with."""
+    # What only looks must not register a provider either, which the client would do by itself.
+    policies = [] if write else [only_looking()]
+    return {
+        "base_url": cloud.resource_manager,
+        "credential_scopes": [cloud.scope],
+        # Lists of their own: the client puts policies of its own into what it is given.
+        "per_call_policies": [*policies],
+        "per_retry_policies": [*policies],
+        "connection_verify": cloud.certificate or True,
+    }
 
 
 def only_looking() -> Any:

@@ -10,7 +10,7 @@ from build.progress import Progress
 from build.vhd import LENGTH
 from publish import refusals, sending
 from publish.address import Address
-from publish.blocks import Extent
+from publish.blocks import CHUNK, Extent
 from publish.source import Source
 from publish.staging import Staged
 
@@ -26,11 +26,12 @@ def upload(source: Source, address: Address, progress: Progress, *, verify: str 
             sizes = f"{state.length - LENGTH >> 20} MiB, the image of {source.size >> 20}"
             raise CallerError(f"the managed disk is of {sizes}", "remove the disk, or name another one")
         there = blob.ranges()
-    work = sending.missing(source, there)
-    sending.send(source, blob, work, None, progress, address.renew)
+    # Such an address takes pages alone: what must be zero is written as zeros (Azure, "Upload a VHD to Azure").
+    work = sending.missing(source, there, CHUNK)
+    sending.send(source, blob, work, None, progress, address.renew, zeros=True)
     if not there.hold(Extent(source.size, LENGTH)):
         sending.commit(source, blob, None, address.renew)
-    sending.verify(source, blob, verify, progress, address.renew)
+    sending.verify(source, blob, verify, progress, address.renew, zeroed=work.clear)
     kept = sending.everything(source, there).length - work.length
     told = f"{work.length >> 20} MiB sent" + (f", {kept >> 20} were there from an earlier run" if kept else "")
     return Staged(blob.url, source.digest, work.length, sum(one.length for one in work.clear), told)

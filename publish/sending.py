@@ -42,10 +42,10 @@ class Work:
         return sum(one.length for one in self.send)
 
 
-def missing(source: Source, there: Ranges) -> Work:
+def missing(source: Source, there: Ranges, most: int = LARGEST_CLEAR) -> Work:
     """What a blob lacks that was filled by us alone: what is there is right, since one write is whole or not at all."""
     wanted = extents(source.blocks.numbers, source.size)
-    return Work(tuple(one for one in wanted if not there.hold(one)), stale(source, there))
+    return Work(tuple(one for one in wanted if not there.hold(one)), stale(source, there, most))
 
 
 def everything(source: Source, there: Ranges) -> Work:
@@ -58,10 +58,14 @@ def changed(source: Source, numbers: Iterable[int], there: Ranges) -> Work:
     return Work(tuple(extents(list(numbers), source.size)), stale(source, there))
 
 
-def stale(source: Source, there: Ranges) -> tuple[Extent, ...]:
-    """Where a blob has something, and the file nothing but zeros; the footer's page is another matter."""
+def stale(source: Source, there: Ranges, most: int = LARGEST_CLEAR) -> tuple[Extent, ...]:
+    """Where a blob has something, and the file nothing but zeros, in pieces of at most `most` bytes.
+
+    The footer's page is another matter.
+    """
     wanted = Ranges.of((number * BLOCK, min((number + 1) * BLOCK, source.size)) for number in source.blocks.numbers)
-    return tuple(_without(Ranges.of(_cut(there, source.size)), wanted))
+    found = _without(Ranges.of(_cut(there, source.size)), wanted)
+    return tuple(piece for one in found for piece in _pieces(one, most))
 
 
 def _cut(there: Ranges, size: int) -> Iterator[tuple[int, int]]:
@@ -69,7 +73,7 @@ def _cut(there: Ranges, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _without(there: Ranges, wanted: Ranges) -> Iterator[Extent]:
-    """The parts of `there` that no part of `wanted` covers, none too long for one request."""
+    """The parts of `there` that no part of `wanted` covers."""
     pieces = list(wanted)
     at = 0
     for one in there:
@@ -80,16 +84,15 @@ def _without(there: Ranges, wanted: Ranges) -> Iterator[Extent]:
         while start < one.end:
             piece = pieces[number] if number < len(pieces) else None
             end = min(one.end, piece.offset) if piece else one.end
-            yield from _pieces(start, end)
+            if start < end:
+                yield Extent(start, end - start)
             start = max(start, end if not piece else piece.end)
             number += 1
 
 
-def _pieces(start: int, end: int) -> Iterator[Extent]:
-    while start < end:
-        length = min(LARGEST_CLEAR, end - start)
-        yield Extent(start, length)
-        start += length
+def _pieces(one: Extent, most: int) -> Iterator[Extent]:
+    for start in range(one.offset, one.end, most):
+        yield Extent(start, min(most, one.end - start))
 
 
 def send(
@@ -99,8 +102,12 @@ def send(
     fence: int | None,
     progress: Progress,
     renew: Callable[[], bool] = lambda: False,
+    *,
+    zeros: bool = False,
 ) -> None:
-    """Do the work, all but the footer. Raises CallerError where the file was changed, else as `transfer.carry` does."""
+    """Do the work, all but the footer; with `zeros` pages are written over with them, else taken off the blob.
+
+    Raises CallerError where the file was changed, else as `transfer.carry` does."""
     what = f"upload of {source.path.name}"
     with source.path.open("rb", buffering=0) as file:
 
@@ -112,7 +119,10 @@ def send(
             return one.length
 
         def clear(one: Extent) -> int:
-            blob.clear(one, fence)
+            if zeros:
+                blob.put(bytes(one.length), one.offset, fence)
+            else:
+                blob.clear(one, fence)
             return 0
 
         meter = Meter(f"Uploading {source.path.name}", work.length, progress)
@@ -136,9 +146,16 @@ def commit(source: Source, blob: PageBlob, fence: int | None, renew: Callable[[]
 
 
 def verify(
-    source: Source, blob: PageBlob, how: str, progress: Progress, renew: Callable[[], bool] = lambda: False
+    source: Source,
+    blob: PageBlob,
+    how: str,
+    progress: Progress,
+    renew: Callable[[], bool] = lambda: False,
+    *,
+    zeroed: tuple[Extent, ...] = (),
 ) -> None:
-    """Compare the blob with the file: by its ranges, and by what is read back of it (one of VERIFY).
+    """Compare the blob with the file: by its ranges, and by what is read back of it (one of VERIFY). `zeroed` is where
+    zeros were written, which count as something there.
 
     Raises MachineError where they differ.
     """
@@ -148,7 +165,8 @@ def verify(
     wanted = list(extents(source.blocks.numbers, source.size))
     whole = [*wanted, Extent(source.size, LENGTH)]
     lacking = next((one for one in whole if not there.hold(one)), None)
-    extra = stale(source, there)
+    known = Ranges.of((one.offset, one.end) for one in zeroed)
+    extra = [one for one in stale(source, there) if not known.hold(one)]
     if lacking or extra:
         where = (lacking or extra[0]).offset
         raise MachineError(f"{blob.url} differs from {source.path} at {where}", "upload it again")

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from publish import refusals
-from publish.arm import Arm, only_looking
+from publish.arm import Arm, options
 from publish.clouds import Cloud
 from publish.plan import Action
 from publish.target import Target
@@ -39,17 +39,7 @@ def session(cloud: Cloud, subscription: str, credential: "TokenCredential", *, w
     """A session; without `write` it can only look."""
     from azure.mgmt.authorization import AuthorizationManagementClient
 
-    policies = [] if write else [only_looking()]
-    with AuthorizationManagementClient(
-        credential,
-        subscription,
-        base_url=cloud.resource_manager,
-        credential_scopes=[cloud.scope],
-        # Lists of their own: the client puts policies of its own into what it is given.
-        per_call_policies=[*policies],
-        per_retry_policies=[*policies],
-        connection_verify=cloud.certificate or True,
-    ) as roles:
+    with AuthorizationManagementClient(credential, subscription, **options(cloud, write=write)) as roles:
         yield Access(roles)
 
 

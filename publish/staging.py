@@ -78,7 +78,7 @@ def upload(
     """
     blob = staging.blob(name)
     with refusals.told(f"staging account {staging.endpoint}"):
-        state = blob.state()
+        state = _settled(blob, progress)
         if state and _is_complete(state, source, blob):
             return Staged(blob.url, source.digest, 0, 0, "it is there already, nothing was sent")
         built_on, reason = (None, "") if state else _begin(source, staging, blob, base, progress)
@@ -92,6 +92,25 @@ def upload(
     with refusals.told(f"staging account {staging.endpoint}"):
         blob.note(_metadata(source, COMPLETE))
     return Staged(blob.url, source.digest, work.length, sum(one.length for one in work.clear), f"{how}{reason}")
+
+
+def _settled(blob: PageBlob, progress: Progress) -> State | None:
+    """What the blob says once no copy into it goes on; one whose copy failed is removed: it holds nothing of ours."""
+    state = blob.state()
+    if state and state.copy == "pending":
+        state = _copied(blob, progress)
+    if state and state.copy in ("failed", "aborted") and state.metadata.get(STATE) != COMPLETE:
+        blob.delete()
+        return None
+    return state
+
+
+def _copied(blob: PageBlob, progress: Progress) -> State | None:
+    """Wait until the service has made its copy."""
+    with progress.step("Waiting for the copy within the account"):
+        while (state := blob.state()) and state.copy == "pending":
+            time.sleep(COPYING)
+    return state
 
 
 def _is_complete(state: State, source: Source, blob: PageBlob) -> bool:
@@ -127,9 +146,7 @@ def _copy(source: Source, staging: Staging, blob: PageBlob, base: Base, progress
     if before.metadata.get(STATE) != COMPLETE:
         return f"the base {base.name} is not whole"
     blob.copy_from(staging.blob(base.name).url, {**_metadata(source, UPLOADING), BASE: base.name})
-    with progress.step(f"Copying {base.name} within the account"):
-        while (state := blob.state()) and state.copy == "pending":
-            time.sleep(COPYING)
+    state = _copied(blob, progress)
     if state and state.copy == "success":
         return ""
     if state:

@@ -155,7 +155,7 @@ def refusal(
         return Answer(403, "AuthenticationFailed")
     name = operation(method, query, headers)
     if path.strip("/").startswith(DISK):
-        if query.get("comp", "") not in DISK_MAY.get(method, ()):
+        if query.get("comp", "") not in DISK_MAY.get(method, ()) or name == "Clear Page":
             return Answer(403, "AuthorizationPermissionMismatch")
         if "x-ms-if-sequence-number-eq" in headers:
             return Answer(400, "UnsupportedHeader")

@@ -62,8 +62,8 @@ def test_refuses_an_address_whose_time_is_over(playground: Playground) -> None:
     assert refused(caught)[0] == 403
 
 
-@pytest.mark.parametrize("what", ["create", "metadata", "sequence", "delete", "lease"])
-def test_lets_nothing_but_pages_at_a_managed_disk_s_address(what: str, playground: Playground) -> None:
+@pytest.mark.parametrize("what", ["create", "metadata", "sequence", "delete", "lease", "clear"])
+def test_lets_nothing_but_pages_be_written_at_a_managed_disk_s_address(what: str, playground: Playground) -> None:
     url = playground.blobs.make_disk(f"disk{len(playground.gate.exchanges)}", LENGTH)
     assert f"/{DISKS}/" in url
     granted = playground.blobs.address(url, 600, write=True)
@@ -74,12 +74,12 @@ def test_lets_nothing_but_pages_at_a_managed_disk_s_address(what: str, playgroun
         "sequence": lambda: client.set_sequence_number("increment"),
         "delete": client.delete_blob,
         "lease": client.acquire_lease,
+        "clear": lambda: client.clear_page(0, 512),
     }
     with pytest.raises(HttpResponseError) as caught:
         tried[what]()
     assert refused(caught)[0] == 403
     client.upload_page(bytes(512), 0, 512)
-    client.clear_page(0, 512)
     assert client.get_blob_properties().size == LENGTH
 
 
