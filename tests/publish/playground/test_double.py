@@ -2,65 +2,16 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.compute import ComputeManagementClient
 
-from publish import credentials
-from publish.clouds import Cloud
-from publish.playground.azure import ACCOUNT, GROUP, Playground
-from publish.playground.world import SUBSCRIPTION
+from publish.playground.azure import GROUP, Playground
+from tests.publish.playground.bodies import PLACE, code, definition, version
 
 pytestmark = pytest.mark.real
-PLACE = "westeurope"
-
-
-@pytest.fixture
-def compute(playground: Playground) -> Iterator[ComputeManagementClient]:
-    authority = str(playground.certificate.authority)
-    cloud = Cloud("custom", playground.world.url, playground.world.url, "", authority, False)
-    with ComputeManagementClient(
-        credentials.credential(cloud),
-        SUBSCRIPTION,
-        base_url=playground.world.url,
-        credential_scopes=[cloud.scope],
-        connection_verify=authority,
-        retry_total=0,
-        polling_interval=0.05,
-    ) as client:
-        yield client
-
-
-@pytest.fixture
-def gallery(compute: ComputeManagementClient, playground: Playground) -> str:
-    name = f"double{len(playground.world.resources)}"
-    compute.galleries.begin_create_or_update(GROUP, name, {"location": PLACE, "properties": {}}).result()
-    return name
-
-
-def definition(**changes: Any) -> dict[str, Any]:
-    identifier = {"publisher": "Kiln", "offer": "linux", "sku": "gen2"}
-    properties = {"osType": "Linux", "osState": "Generalized", "hyperVGeneration": "V2", "identifier": identifier}
-    return {"location": PLACE, "properties": {**properties, **changes}}
-
-
-def version(playground: Playground, **profile: Any) -> dict[str, Any]:
-    account = (
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
-    )
-    source = {"uri": f"{playground.endpoint}/kiln/none.vhd", "storageAccountId": account}
-    told = {"targetRegions": [{"name": PLACE}], **profile}
-    return {
-        "location": PLACE,
-        "properties": {"publishingProfile": told, "storageProfile": {"osDiskImage": {"source": source}}},
-    }
-
-
-def code(error: "pytest.ExceptionInfo[HttpResponseError]") -> str:
-    return str(error.value.error.code if error.value.error else "")
 
 
 def test_keeps_an_identity_for_ever_and_for_one(compute: ComputeManagementClient, gallery: str) -> None:
@@ -104,7 +55,9 @@ def test_refuses_a_version_as_the_service_does(
 ) -> None:
     compute.gallery_images.begin_create_or_update(GROUP, gallery, "a", definition()).result()
     with pytest.raises(HttpResponseError, match=what):
-        compute.gallery_image_versions.begin_create_or_update(GROUP, gallery, "a", name, version(playground, **profile))
+        compute.gallery_image_versions.begin_create_or_update(
+            GROUP, gallery, "a", name, version(f"{playground.endpoint}/kiln/none.vhd", **profile)
+        )
 
 
 @pytest.mark.parametrize("style", ["azure-async", "location", "body"])
@@ -115,7 +68,7 @@ def test_fails_in_every_style(
     compute.gallery_images.begin_create_or_update(GROUP, gallery, "a", definition()).result()
     put = compute.gallery_image_versions.begin_create_or_update
     with pytest.raises(HttpResponseError):
-        put(GROUP, gallery, "a", "1.2.3", version(playground)).result()
+        put(GROUP, gallery, "a", "1.2.3", version(f"{playground.endpoint}/kiln/none.vhd")).result()
     found = compute.gallery_image_versions.get(GROUP, gallery, "a", "1.2.3").as_dict()
     assert found["properties"]["provisioningState"] == "Failed"
 
@@ -126,7 +79,7 @@ def test_stays_in_creating_as_long_as_it_is_stuck(
     compute.gallery_images.begin_create_or_update(GROUP, gallery, "a", definition()).result()
     playground.world.faults.stuck.add("1.2.3")
     compute.gallery_image_versions.begin_create_or_update(
-        GROUP, gallery, "a", "1.2.3", version(playground), polling=False
+        GROUP, gallery, "a", "1.2.3", version(f"{playground.endpoint}/kiln/none.vhd"), polling=False
     )
     for _ in range(9):
         found = compute.gallery_image_versions.get(GROUP, gallery, "a", "1.2.3", expand="ReplicationStatus").as_dict()
