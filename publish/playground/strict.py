@@ -185,7 +185,12 @@ async def _forward(request: web.Request, body: bytes, azurite: Azurite, session:
     from yarl import URL
 
     async with session.request(
-        request.method, URL(url, encoded=True), headers=headers, data=body or None, allow_redirects=False
+        request.method,
+        URL(url, encoded=True),
+        headers=headers,
+        data=body or None,
+        allow_redirects=False,
+        skip_auto_headers=("Content-Type", "Accept", "Accept-Encoding", "User-Agent"),
     ) as answered:
         content = await answered.read()
         told = {name: value for name, value in answered.headers.items() if name.lower() not in HOP}

@@ -94,3 +94,18 @@ def test_refuses_who_shows_nothing(playground: Playground) -> None:
     with pytest.raises(HttpResponseError) as caught:
         client.get_blob_properties()
     assert refused(caught)[0] == 401
+
+
+def test_passes_on_what_an_account_s_key_has_signed(playground: Playground) -> None:
+    """The signature covers headers: the gate may add none."""
+    page = bytes(range(256)) * 2
+    key = playground.blobs.azurite.keys[ACCOUNT]
+    options: dict[str, Any] = {"credential": key, "connection_verify": str(playground.certificate.authority)}
+    with ContainerClient(playground.endpoint, "signed", **options) as container:
+        container.create_container()
+        blob = container.get_blob_client("x.vhd")
+        blob.create_page_blob(LENGTH)
+        blob.upload_page(page, 512, 512)
+        assert [(one.start, one.end) for one in blob.list_page_ranges()] == [(512, 1023)]
+        assert blob.download_blob(512, 512).readall() == page
+        container.delete_container()
