@@ -101,6 +101,7 @@ def _one(
             refused += _is_refused(failure)
             again = _is_temporary(failure) or (_is_refused(failure) and refused <= MOST_REFUSALS and renew())
             if not again:
+                life.over.set()
                 with refusals.told(what):
                     raise
             if life.is_spent:

@@ -259,6 +259,25 @@ def test_promotes_only_what_a_smoke_test_finds_good(desk: Desk, proven: Image, t
     assert told.read_text().splitlines()[-1].endswith(f"/galleries/{desk.name}/images/linux-gen2/versions/{name}")
 
 
+def test_waits_for_whoever_publishes_already_and_names_them(
+    desk: Desk, proven: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from publish import credentials, lease, staging, targetfile
+
+    monkeypatch.setattr(lease, "PATIENCE", 1.0)
+    target = targetfile.load(desk.target)
+    who = credentials.credential(target.cloud)
+    account = staging.Staging(target.blob_endpoint, target.staging.container, who, target.cloud.certificate)
+    staging.ensure(account)
+    with (
+        lease.held(account, [f"{desk.name}-linux-gen2"], Progress()),
+        pytest.raises(CallerError, match=r"linux-gen2 is being published by .* \(process \d+\)"),
+    ):
+        desk.publish(proven.folder)
+    assert desk.versions() == []
+    desk.publish(proven.folder)
+
+
 def test_keeps_what_the_next_upload_builds_on(desk: Desk, proven: Image, tmp_path: Path) -> None:
     desk.publish(proven.folder)
     first = str(desk.versions()[0]["version"])
