@@ -333,10 +333,10 @@ def pull(
 ) -> None:
     """Bring a disk of Azure here as a fixed VHD, to be judged, booted and published as specialized."""
     from build.progress import Progress
-    from publish import api
+    from publish import pulling
 
-    request = api.PullRequest(Path(output), snapshot, disk, blob, path_or_none(to))
-    file = api.pull(request, Progress())
+    request = pulling.PullRequest(Path(output), snapshot, disk, blob, path_or_none(to))
+    file = pulling.pull(request, Progress())
     if json:
         say_json({"file": str(file)})
     else:

@@ -1,22 +1,17 @@
 """What the tasks call: each opens a session, makes a plan, and does it where that was asked for."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from build.errors import CallerError
 from build.progress import Progress
 from publish import apply as applying
-from publish import arm as resources
 from publish import (
     bases,
-    credentials,
-    lease,
-    pageblob,
     planning,
     planning_single,
     release,
@@ -27,21 +22,12 @@ from publish import (
     staging,
     targetfile,
 )
-from publish.address import Address
 from publish.arm import Arm
-from publish.clouds import CLOUDS, PUBLIC, Cloud
 from publish.plan import Action, Order, Plan, worst
-from publish.pull import pull as bring
-from publish.refusals import without_secrets
-from publish.shares import Access
-from publish.staging import Base, Staging
+from publish.sessions import Session, held, session
+from publish.staging import Base
 from publish.subject import subject
 from publish.target import Target
-
-if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
-
-READ_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -68,28 +54,6 @@ class Outcome:
     def as_dict(self) -> dict[str, Any]:
         """As `--json` prints it."""
         return {"applied": self.applied, **self.plan.as_dict()}
-
-
-@dataclass(frozen=True)
-class Session:
-    """Everything that is asked of Azure about one target."""
-
-    target: Target
-    arm: Arm
-    access: Access
-    staging: Staging
-
-
-@contextmanager
-def session(target: Target, *, write: bool) -> Iterator[Session]:
-    """Sessions with the resource manager, the roles and the staging account of a target."""
-    who = credentials.credential(target.cloud)
-    account = Staging(target.blob_endpoint, target.staging.container, who, target.cloud.certificate)
-    with (
-        resources.session(target.cloud, target.subscription, target.resource_group, who, write=write) as arm,
-        shares.session(target.cloud, target.subscription, who, write=write) as access,
-    ):
-        yield Session(target, arm, access, account)
 
 
 def publish(request: PublishRequest, progress: Progress, show: Callable[[Plan], None]) -> Outcome:
@@ -136,14 +100,6 @@ def _plan(one: Session, order: Order) -> Plan:
     return Plan((*plan.actions, *more), plan.refusals, plan.warnings, plan.proven)
 
 
-@contextmanager
-def held(one: Session, progress: Progress) -> Iterator[None]:
-    """Be the only one who works on this target's definitions. The container is made if it is missing."""
-    staging.ensure(one.staging)
-    with lease.held(one.staging, _locks(one.target), progress):
-        yield
-
-
 def _again(before: Plan, now: Plan, show: Callable[[Plan], None]) -> Plan:
     """The plan as it is once nobody else can change anything; shown again where it is another than before."""
     if now != before:
@@ -151,13 +107,6 @@ def _again(before: Plan, now: Plan, show: Callable[[Plan], None]) -> Plan:
     if now.refusals:
         raise worst(now.refusals)
     return now
-
-
-def _locks(target: Target) -> list[str]:
-    """What only one may work on at a time."""
-    if target.kind != "gallery":
-        return [f"{target.kind}-{target.name}"]
-    return [f"{target.name}-{one.name}" for one in target.definitions]
 
 
 def _base(one: Session, version: str) -> Base | None:
@@ -272,57 +221,3 @@ def prune(to: Path, progress: Progress, show: Callable[[Plan], None], *, apply: 
         with session(target, write=True) as one, held(one, progress):
             staging.remove(one.staging, [action.name for action in actions])
     return Outcome(plan, apply)
-
-
-@dataclass(frozen=True)
-class PullRequest:
-    """A disk of Azure: the id of a snapshot or a managed disk, or the URL of a blob; `cloud` is its cloud's."""
-
-    output: Path
-    snapshot: str = ""
-    disk: str = ""
-    blob: str = ""
-    to: Path | None = None
-
-
-def pull(request: PullRequest, progress: Progress) -> Path:
-    """Bring it here as a fixed VHD. Raises as `pull.pull` does."""
-    given = [word for word in (request.snapshot, request.disk, request.blob) if word]
-    if len(given) != 1:
-        raise CallerError("which one?", "say one of --snapshot ID, --disk ID, --blob URL")
-    cloud = targetfile.load(request.to).cloud if request.to else CLOUDS[PUBLIC.name]
-    who = credentials.credential(cloud)
-    if request.blob:
-        reach = partial(pageblob.by_address, request.blob, cloud.certificate, who)
-        return bring(without_secrets(request.blob), Address(reach, float("inf")), request.output, progress)
-    return _pull_disk(request, given[0], cloud, who, progress)
-
-
-def _pull_disk(request: PullRequest, id: str, cloud: Cloud, who: "TokenCredential", progress: Progress) -> Path:
-    """By an address that is granted for the while, and taken back at the end."""
-    subscription, group, name = _parts(id, "snapshots" if request.snapshot else "disks")
-    with resources.session(cloud, subscription, group, who, write=True) as arm:
-        client: Any = arm.compute.snapshots if request.snapshot else arm.compute.disks
-        asked = {"access": "Read", "durationInSeconds": READ_SECONDS}
-
-        def reach() -> Any:
-            granted = arm.finish(f"access to {name}", partial(client.begin_grant_access, group, name, asked))
-            return pageblob.by_address(str(granted["accessSAS"]), cloud.certificate)
-
-        try:
-            return bring(id, Address(reach, READ_SECONDS), request.output, progress)
-        finally:
-            arm.finish(f"closing {name}", partial(client.begin_revoke_access, group, name))
-
-
-def _parts(id: str, kind: str) -> tuple[str, str, str]:
-    """Subscription, group and name of a resource's id. Raises CallerError where it is none of that kind."""
-    words = id.strip("/").split("/")
-    form = f"/subscriptions/…/resourceGroups/…/providers/Microsoft.Compute/{kind}/NAME"
-    if len(words) != 8 or [words[0].lower(), words[2].lower(), words[6].lower()] != [
-        "subscriptions",
-        "resourcegroups",
-        kind,
-    ]:
-        raise CallerError(f"{id} is no id of one of {kind}", f"its form is {form}")
-    return words[1], words[3], words[7]

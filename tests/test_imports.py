@@ -29,7 +29,14 @@ SHARED = {
     # Each of Azure's libraries is known to one module, and the words that all of them share to whoever reads refusals.
     "azure": {
         *("publish.arm", "publish.shares", "publish.credentials", "publish.pageblob", "publish.refusals"),
-        *("publish.transfer", "publish.staging", "publish.lease", "publish.bases", "publish.address", "publish.api"),
+        *(
+            "publish.transfer",
+            "publish.staging",
+            "publish.lease",
+            "publish.bases",
+            "publish.address",
+            "publish.pulling",
+        ),
         "publish.playground.blobs",
     },
     # The pretend host, and the playground, which shares nothing with it.

@@ -13,8 +13,6 @@ from publish.playground import azure
 from publish.playground.azure import Playground
 from publish.playground.world import Faults
 
-TARGET_HEAD = '[gallery]\nname = "playground"'
-
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playground]:
@@ -62,17 +60,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk(playground: Playground, tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
+def desk(playground: Playground, tmp_path: Path) -> Desk:
     """A target whose gallery and container no other test has."""
-    name = f"g{len(playground.world.resources)}{abs(hash(request.node.nodeid)) % 10**8}"
+    name = f"g{len(playground.world.resources)}x{len(playground.gate.exchanges)}"
     text = playground.target.read_text()
-    for old, new in (('"playground"', f'"{name}"'), ('"kiln"', f'"{name}"')):
-        text = text.replace(f"name = {old}" if old == '"playground"' else f"container = {old}", new_line(old, new))
+    for line in ('name = "playground"', 'container = "kiln"'):
+        text = text.replace(line, f'{line.split()[0]} = "{name}"')
     file = tmp_path / "gallery.toml"
     file.write_text(text)
     return Desk(playground, file, name, [])
-
-
-def new_line(old: str, new: str) -> str:
-    """The line of the gallery's name, or of the container's."""
-    return f"name = {new}" if old == '"playground"' else f"container = {new}"

@@ -6,7 +6,7 @@ import pytest
 
 from build.errors import CallerError, SubscriptionError
 from build.progress import Progress
-from publish import api
+from publish import pulling
 from publish.playground.strict import Answer, Exchange
 from tests.publish.conftest import Desk
 from tests.publish.images import SIZE, Image, disk, image
@@ -57,7 +57,7 @@ def test_makes_a_managed_disk_of_a_specialized_one(desk: Desk, specialized: Imag
     assert made
     assert made["properties"]["diskState"] == "Unattached"  # type: ignore[index]
     assert not desk.publish(specialized.folder).plan.changes
-    file = api.pull(api.PullRequest(tmp_path / "back.vhd", disk=str(made["id"]), to=desk.target), Progress())
+    file = pulling.pull(pulling.PullRequest(tmp_path / "back.vhd", disk=str(made["id"]), to=desk.target), Progress())
     assert file.read_bytes() == specialized.disk.read_bytes()
     assert file.stat().st_blocks * 512 < SIZE // 4
 
@@ -129,7 +129,7 @@ def test_brings_data_disks_along(desk: Desk, generalized: Image, tmp_path: Path)
 def test_pulls_a_staged_file_and_goes_on_after_a_break(desk: Desk, generalized: Image, tmp_path: Path) -> None:
     desk.publish(generalized.folder)
     url = f"{desk.playground.endpoint}/{desk.name}/{generalized.folder.name}-{generalized.digest[:16]}.vhd"
-    request = api.PullRequest(tmp_path / "back.vhd", blob=url, to=desk.target)
+    request = pulling.PullRequest(tmp_path / "back.vhd", blob=url, to=desk.target)
     gate = desk.playground.gate
     seen: list[Exchange] = []
 
@@ -141,15 +141,15 @@ def test_pulls_a_staged_file_and_goes_on_after_a_break(desk: Desk, generalized: 
 
     gate.faults.append(broken)
     with pytest.raises(SubscriptionError):
-        api.pull(request, Progress())
+        pulling.pull(request, Progress())
     assert not request.output.exists()
     gate.faults.clear()
     again = gate.count("Get Blob")
-    api.pull(request, Progress())
+    pulling.pull(request, Progress())
     assert request.output.read_bytes() == generalized.disk.read_bytes()
     assert gate.count("Get Blob") - again < 9
     with pytest.raises(CallerError, match="exists already"):
-        api.pull(request, Progress())
+        pulling.pull(request, Progress())
 
 
 @pytest.mark.parametrize(
@@ -165,4 +165,4 @@ def test_says_what_is_wrong_with_an_id(words: dict[str, str], what: str, desk: D
     from build.errors import KilnError
 
     with pytest.raises(KilnError, match=what):
-        api.pull(api.PullRequest(tmp_path / "x.vhd", to=desk.target, **words), Progress())
+        pulling.pull(pulling.PullRequest(tmp_path / "x.vhd", to=desk.target, **words), Progress())

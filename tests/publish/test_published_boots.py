@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from build.progress import Progress
-from publish import api
+from publish import pulling
 from tests.conftest import ImageMaker
 from tests.harness.test_boots import boot, failures, passed
 from tests.publish.conftest import Desk
@@ -18,7 +18,7 @@ def test_boots_what_was_published(image: ImageMaker, desk: Desk, tmp_path: Path)
     desk.publish(folder, unverified=True)
     name = f"{folder.name}-{desk.versions()[0]['digest'][:16]}.vhd"  # type: ignore[index]
     url = f"{desk.playground.endpoint}/{desk.name}/{name}"
-    file = api.pull(api.PullRequest(tmp_path / "back.vhd", blob=url, to=desk.target), Progress())
+    file = pulling.pull(pulling.PullRequest(tmp_path / "back.vhd", blob=url, to=desk.target), Progress())
     report = boot(file, 2)
     assert failures(report) == {}
     assert "run.report-ready" in passed(report)
