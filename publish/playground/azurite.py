@@ -94,7 +94,8 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "AZURITE_ACCOUNTS": accounts},
+            # It reads from itself, over TLS, what is copied from one account to another.
+            env={**os.environ, "AZURITE_ACCOUNTS": accounts, "NODE_EXTRA_CA_CERTS": str(certificate.authority)},
             start_new_session=True,
         )
         try:

@@ -11,6 +11,8 @@ from publish.playground.azurite import Azurite
 DISKS = "md-impexp-playground"
 """The account of managed disks."""
 CONTAINER = "disks"
+COPYING = 600
+"""Seconds that the source of a copy may be read."""
 
 
 class Blobs(Protocol):
@@ -59,7 +61,8 @@ class AzuriteBlobs:
         """See Blobs."""
         url = f"{self.gate}/{DISKS}/{CONTAINER}/{name}"
         self._container()
-        self._client(url).start_copy_from_url(self._inner(source))
+        readable = self.address(source.partition("?")[0], COPYING, write=False)
+        self._client(url).start_copy_from_url(self._inner(readable))
         return url
 
     def address(self, url: str, seconds: int, *, write: bool) -> str:
@@ -82,13 +85,13 @@ class AzuriteBlobs:
         self._client(url).set_sequence_number("increment")
 
     def _inner(self, url: str) -> str:
-        return f"{self.azurite.url}{urlsplit(url).path}"
+        return f"{self.azurite.url}/{url.split('/', 3)[3]}"
 
     def _client(self, url: str) -> Any:
         from azure.storage.blob import BlobClient
 
-        account = urlsplit(url).path.split("/")[1]
-        credential = self.azurite.keys.get(account)
+        url = url.partition("?")[0]  # the key grants everything
+        credential = self.azurite.keys.get(urlsplit(url).path.split("/")[1])
         return BlobClient.from_blob_url(self._inner(url), credential=credential, connection_verify=self.authority)
 
     def _container(self) -> None:
