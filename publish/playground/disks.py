@@ -4,12 +4,11 @@ Source: Azure's "Upload a VHD to Azure" (states of a disk that is uploaded to) a
 """
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 from build.vhd import LENGTH, MIB
 from publish.playground.blobs import vhd_fault
-from publish.playground.galleries import listing, looked_at, region, remove
+from publish.playground.galleries import listing, looked_at, merged, region, remove
 from publish.playground.operations import begin
 from publish.playground.world import Ask, Refused, Reply, World, shown
 
@@ -26,25 +25,26 @@ def disk(world: World, ask: Ask) -> Reply:
             raise Refused(409, "OperationNotAllowed", "The disk is in use: revoke its access first.")
         return remove(world, ask, "")
     have = world.find(ask.id)
-    if have and have["properties"]["creationData"] != ask.body["properties"]["creationData"]:
+    told = merged(ask, have)
+    if have and have["properties"]["creationData"] != told["properties"]["creationData"]:
         raise Refused(409, "PropertyChangeNotAllowed", "Changing property 'disk.creationData' is not allowed.")
-    made = have or _made(world, ask)
+    made = _changed(have, told) if have else _made(world, told)
     world.keep(made)
     made["properties"]["provisioningState"] = "Updating"
     return begin(world, ask, made, 200 if have else 202, shown(made))
 
 
-def _made(world: World, ask: Ask) -> dict[str, Any]:
-    kind = ask.words[-2]
-    made = deepcopy(dict(ask.body))
-    made |= {
-        "id": ask.id,
-        "name": ask.words[-1],
-        "type": f"Microsoft.Compute/{kind}",
-        "location": region(made["location"]),
-    }
+def _changed(have: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """A disk that is there already, its blob and state as they were."""
+    kept = {key: one for key, one in have.items() if key.startswith("_")}
+    state = {"diskState": have["properties"]["diskState"]}
+    return {**told, **kept, "location": have["location"], "properties": told["properties"] | state}
+
+
+def _made(world: World, made: dict[str, Any]) -> dict[str, Any]:
+    made["location"] = region(made["location"])
     told = made["properties"]["creationData"]
-    blob = f"{ask.words[-1]}-{len(world.resources)}"
+    blob = f"{made['name']}-{len(world.resources)}"
     if told["createOption"] == "Upload":
         length = int(told.get("uploadSizeBytes", 0))
         if length < SMALLEST or (length - LENGTH) % MIB:
@@ -73,8 +73,9 @@ def grant(world: World, ask: Ask) -> Reply:
     have = world.need(ask.id.rsplit("/", 1)[0])
     write = ask.body["access"] == "Write"
     state = have["properties"].get("diskState")
-    if write and state not in UPLOADING:
-        raise Refused(409, "OperationNotAllowed", f"Write access is not granted to a disk in the state {state}.")
+    if write != (state in UPLOADING):
+        text = f"{ask.body['access']} access is not granted to a disk in the state {state}."
+        raise Refused(409, "OperationNotAllowed", text)
     have["properties"]["diskState"] = "ActiveUpload" if write else "ActiveSAS"
     url = world.blobs.address(str(have["_url"]), int(ask.body["durationInSeconds"]), write=write)
     have["_output"] = {"accessSAS": url}
@@ -86,7 +87,7 @@ def revoke(world: World, ask: Ask) -> Reply:
     have = world.need(ask.id.rsplit("/", 1)[0])
     have.pop("_output", None)
     fault = vhd_fault(world.blobs.footer(str(have["_url"])))
-    if fault and have["properties"].get("diskState") == "ActiveUpload":
+    if fault and have["properties"].get("diskState") in UPLOADING:
         raise Refused(400, "InvalidVhd", fault)
     have["properties"]["diskState"] = "Unattached"
     return begin(world, ask, have, 202, None)
@@ -99,18 +100,14 @@ def image(world: World, ask: Ask) -> Reply:
     if ask.method == "DELETE":
         return remove(world, ask, "")
     have = world.find(ask.id)
-    if have and have["properties"]["storageProfile"] != ask.body["properties"]["storageProfile"]:
+    made = merged(ask, have)
+    made["location"] = region(made["location"])
+    if have and have["properties"]["storageProfile"] != made["properties"]["storageProfile"]:
         raise Refused(409, "PropertyChangeNotAllowed", "Changing property 'storageProfile' is not allowed.")
-    made = deepcopy(dict(ask.body))
-    made |= {
-        "id": ask.id,
-        "name": ask.words[-1],
-        "type": "Microsoft.Compute/images",
-        "location": region(made["location"]),
-    }
     if made["properties"]["storageProfile"]["osDisk"].get("osState") != "Generalized":
         raise Refused(400, "InvalidParameter", "A managed image must be generalized.")
-    made["_source"] = made["properties"]["storageProfile"]["osDisk"].get("blobUri", "")
+    if not have or "_source" in have:
+        made["_source"] = made["properties"]["storageProfile"]["osDisk"].get("blobUri", "")
     made["properties"]["provisioningState"] = "Creating"
     world.keep(made)
     return begin(world, ask, made, 200 if have else 201, shown(made))

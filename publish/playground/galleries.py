@@ -33,7 +33,7 @@ def gallery(world: World, ask: Ask) -> Reply:
             400, "InvalidParameter", f"The gallery name '{name}' is invalid: letters, digits, dots and underscores."
         )
     have = world.find(ask.id)
-    made = _merged(ask, have)
+    made = merged(ask, have)
     made["location"] = region(made["location"])
     made["properties"] |= {"identifier": {"uniqueName": f"{ask.words[1]}-{name.upper()}"}}
     return _put(world, ask, made, have)
@@ -75,7 +75,7 @@ def definition(world: World, ask: Ask) -> Reply:
     if not DEFINITION.fullmatch(name):
         raise Refused(400, "InvalidParameter", f"The image definition name '{name}' is invalid.")
     have = world.find(ask.id)
-    made = _merged(ask, have)
+    made = merged(ask, have)
     made["location"] = region(made["location"])
     made["properties"] = {**DEFAULTS, **made["properties"]}
     _keep_identity(world, parent, made, have)
@@ -121,14 +121,15 @@ def version(world: World, ask: Ask) -> Reply:
     have = world.find(ask.id)
     if have and "_left" in have:
         raise Refused(409, "OperationNotAllowed", "Another operation on this image version is in progress.")
-    made = _merged(ask, have)
+    made = merged(ask, have)
     made["location"] = region(made["location"])
     if have and not any(_sources(made)):  # as `az` sends it: what it was made of stays
         made["properties"]["storageProfile"] = have["properties"]["storageProfile"]
     _check_version(world, ask, made, parent, have)
     made["_regions"] = _regions(made, have)
     made["properties"]["publishingProfile"].setdefault("publishedDate", datetime.now(UTC).isoformat())
-    made["_source"] = _source(world, made)
+    if not have or "_source" in have:
+        made["_source"] = _source(world, made)
     return _put(world, ask, made, have)
 
 
@@ -252,7 +253,7 @@ def listing(world: World, ask: Ask) -> Reply:
     return Reply(200, {"value": [shown(one) for one in world.below(ask.id)]})
 
 
-def _merged(ask: Ask, have: Mapping[str, Any] | None) -> dict[str, Any]:
+def merged(ask: Ask, have: Mapping[str, Any] | None) -> dict[str, Any]:
     """A resource as it will be: PUT replaces, PATCH changes what it names."""
     if ask.method == "PATCH":
         if not have:

@@ -114,6 +114,7 @@ def _end(world: World, resource: dict[str, Any]) -> None:
         resource["_error"] = {"code": error[0], "message": error[1]}
     else:
         resource.pop("_error", None)
+        resource.pop("_source", None)  # copied by now: whoever made it may remove it
     if "location" in resource:
         resource["properties"]["provisioningState"] = "Failed" if error else "Succeeded"
     world.save()
