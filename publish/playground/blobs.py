@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from build.errors import CallerError
 from build.vhd import LENGTH, MIB, Footer
 from publish.playground.azurite import Azurite
 
@@ -116,7 +117,10 @@ def vhd_fault(found: tuple[int, bytes] | None) -> str:
     length, footer = found
     if not footer.startswith(b"conectix"):
         return "The specified cookie value in VHD footer is wrong: expected to have cookie value 'conectix'."
-    told = Footer.parse(footer)
+    try:
+        told = Footer.parse(footer)
+    except CallerError as damaged:
+        return str(damaged)
     if told.disk_type != 2:
         return "Only fixed VHDs are supported."
     if told.current_size + LENGTH != length or told.current_size % MIB:

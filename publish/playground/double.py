@@ -22,6 +22,7 @@ from publish.playground.world import REGIONS, SUBSCRIPTION, Ask, Exchange, Refus
 App = Callable[[World, Ask], Reply]
 COMPUTE = r"subscriptions/[^/]+/resourcegroups/[^/]+/providers/Microsoft\.Compute/"
 OPERATION = r"subscriptions/[^/]+/providers/Microsoft\.Compute/locations/[^/]+/operations/[^/]+"
+EVERYWHERE = r"subscriptions/[^/]+/providers/Microsoft\.Compute/(galleries|disks|images)"
 ACTIONS = {"GET": "read", "HEAD": "read", "DELETE": "delete", "POST": "action"}
 """The verb of an action, by method; all others write."""
 
@@ -101,7 +102,7 @@ def _found(world: World, ask: Ask, authorization: str) -> Reply:
     if app := _app(around.GUARDED, ask.path):
         return _checked(world, ask, app)
     _need_group(world, ask)
-    app = _app(((OPERATION, operations.poll),), ask.path) or _app(_compute(), ask.path)
+    app = _app(_compute(), ask.path)
     if not app:
         raise Refused(404, "InvalidResourceType", f"Nothing of this double answers at {ask.path}.")
     return _checked(world, ask, app)
@@ -124,7 +125,8 @@ def _checked(world: World, ask: Ask, app: App) -> Reply:
 
 @cache
 def _compute() -> tuple[tuple[str, App], ...]:
-    return tuple((f"{COMPUTE}{path}", app) for path, app in (*galleries.HANDLERS, *disks.HANDLERS))
+    below = ((f"{COMPUTE}{path}", app) for path, app in (*galleries.HANDLERS, *disks.HANDLERS))
+    return ((OPERATION, operations.poll), (EVERYWHERE, galleries.everywhere), *below)
 
 
 def _app(handlers: tuple[tuple[str, App], ...], path: str) -> App | None:

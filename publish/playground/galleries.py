@@ -16,7 +16,12 @@ GALLERY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._]{0,78}[A-Za-z0-9])?")
 DEFINITION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,78}[A-Za-z0-9])?")
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 LARGEST = 2**31 - 1
+IDENTITY = {"publisher": 128, "offer": 64, "sku": 64}
+"""What names a definition, and how many characters each may have."""
+LIST_KEYS = "Microsoft.Storage/storageAccounts/listKeys/action"
 FIXED = ("osType", "osState", "hyperVGeneration", "architecture")
+SHARES = {"Add": "Groups", "EnableCommunity": "Community", "Reset": ""}
+"""Ways to share, and the sharing permission that the gallery must have."""
 DEFAULTS = {"hyperVGeneration": "V2", "architecture": "x64"}
 """What the service chooses where nothing is said, since API version 2025-03-03."""
 
@@ -33,10 +38,18 @@ def gallery(world: World, ask: Ask) -> Reply:
             400, "InvalidParameter", f"The gallery name '{name}' is invalid: letters, digits, dots and underscores."
         )
     have = world.find(ask.id)
+    _alone(world, ask.id, name)
     made = merged(ask, have)
     made["location"] = region(made["location"])
     made["properties"] |= {"identifier": {"uniqueName": f"{ask.words[1]}-{name.upper()}"}}
     return _put(world, ask, made, have)
+
+
+def _alone(world: World, id: str, name: str) -> None:
+    """A gallery's name is unique in the subscription, whatever its group."""
+    end = f"/galleries/{name}".lower()
+    if any(key.endswith(end) and key != id.lower() for key in world.resources):
+        raise Refused(409, "Conflict", f"The gallery name '{name}' must be unique in the subscription.")
 
 
 def looked_at(world: World, ask: Ask) -> Reply:
@@ -47,18 +60,21 @@ def looked_at(world: World, ask: Ask) -> Reply:
 
 
 def share(world: World, ask: Ask) -> Reply:
-    """Share a gallery with tenants or with everybody."""
+    """Share a gallery with tenants or with everybody, or with nobody again."""
     have = world.need(ask.id.removesuffix("/share"))
     profile = have["properties"].setdefault("sharingProfile", {"permissions": "Private"})
     kind = ask.body["operationType"]
+    if kind not in SHARES:
+        raise Refused(400, "InvalidParameter", f"operationType {kind} is not played here.")
+    needs = SHARES[kind]
+    if needs and profile.get("permissions") != needs:
+        raise Refused(409, "Conflict", f"The gallery's sharing permission is not {needs}.")
     if kind == "EnableCommunity":
-        if profile.get("permissions") != "Community":
-            raise Refused(409, "Conflict", "The gallery's sharing permission is not Community.")
         profile["communityGalleryInfo"] = {**profile.get("communityGalleryInfo", {}), "communityGalleryEnabled": True}
     elif kind == "Add":
-        if profile.get("permissions") != "Groups":
-            raise Refused(409, "Conflict", "The gallery's sharing permission is not Groups.")
         profile["groups"] = [*profile.get("groups", ()), *ask.body.get("groups", ())]
+    else:
+        have["properties"]["sharingProfile"] = {"permissions": "Private"}
     world.save()
     return begin(world, ask, have, 200, {"operationType": kind, "groups": ask.body.get("groups", [])})
 
@@ -84,6 +100,9 @@ def definition(world: World, ask: Ask) -> Reply:
 
 def _keep_identity(world: World, parent: str, made: dict[str, Any], have: dict[str, Any] | None) -> None:
     properties = made["properties"]
+    for key, most in IDENTITY.items():
+        if len(properties["identifier"][key]) > most:
+            raise Refused(400, "InvalidParameter", f"The {key} of an image definition has {most} characters at most.")
     mine = _triple(properties)
     for other in world.below(f"{parent}/images"):
         if other["id"].lower() != made["id"].lower() and _triple(other["properties"]) == mine:
@@ -105,17 +124,17 @@ def _keep_identity(world: World, parent: str, made: dict[str, Any], have: dict[s
 
 
 def _triple(properties: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(properties["identifier"][key]).lower() for key in ("publisher", "offer", "sku"))
+    return tuple(str(properties["identifier"][key]).lower() for key in IDENTITY)
 
 
 def version(world: World, ask: Ask) -> Reply:
     """One version."""
     if ask.method == "GET":
-        found = world.need(ask.id)
-        advance(world, found)
+        advance(world, found := world.need(ask.id))
         return Reply(200, _version(found, ask.query.get("$expand") == "ReplicationStatus"))
     if ask.method == "DELETE":
-        _may_go(world.need(ask.id))
+        if found := world.find(ask.id):
+            _may_go(found)
         return remove(world, ask, "")
     parent = world.need(ask.id.rsplit("/versions/", 1)[0], "ParentResourceNotFound")
     have = world.find(ask.id)
@@ -150,6 +169,7 @@ def _check_version(
                 409, "QuotaExceeded", f"The quota of {world.faults.quota} gallery image versions is exceeded."
             )
     _check_regions(made)
+    _check_dropped(made, have)
     _check_source(made, have)
 
 
@@ -175,6 +195,17 @@ def _check_regions(made: Mapping[str, Any]) -> None:
         raise Refused(400, "InvalidParameter", "The end of life date must lie in the future.")
 
 
+def _check_dropped(made: Mapping[str, Any], have: Mapping[str, Any] | None) -> None:
+    """A region that has it keeps it, where its safety profile says so."""
+    safety = made["properties"].get("safetyProfile") or {}
+    if not have or safety.get("allowDeletionOfReplicatedLocations") is not False:
+        return
+    kept = {one["name"] for one in made["properties"]["publishingProfile"]["targetRegions"]}
+    if lost := {one["region"] for one in have["_regions"] if one["state"] == "Completed"} - kept:
+        what = f"The version cannot be removed from {', '.join(sorted(lost))}"
+        raise Refused(409, "OperationNotAllowed", f"{what} while allowDeletionOfReplicatedLocations is false.")
+
+
 def _check_source(made: Mapping[str, Any], have: Mapping[str, Any] | None) -> None:
     storage = made["properties"].get("storageProfile") or {}
     told = (storage.get("source") or {}).get("id", "")
@@ -197,12 +228,29 @@ def _sources(made: Mapping[str, Any]) -> Any:
 def _source(world: World, made: Mapping[str, Any]) -> str:
     """The blob that a version is made of; that of a managed disk where it is made of one."""
     told = ((made["properties"].get("storageProfile") or {}).get("osDiskImage") or {}).get("source") or {}
-    if "id" in told:
-        disk = world.need(told["id"])
-        if disk["properties"].get("diskState") in ("ReadyToUpload", "ActiveUpload"):
-            raise Refused(409, "OperationNotAllowed", "The disk is still being uploaded to.")
-        return str(disk["_url"])
-    return str(told.get("uri", ""))
+    if not told:
+        return ""
+    owner = _disk(world, told["id"]) if "id" in told else _account(world, str(told.get("storageAccountId", "")))
+    if _plain(owner["location"]) != _plain(made["location"]):
+        raise Refused(400, "InvalidParameter", "The source must be in the same region as the version.")
+    return str(owner["_url"] if "id" in told else told["uri"])
+
+
+def _disk(world: World, id: str) -> dict[str, Any]:
+    disk = world.need(id)
+    if disk["properties"].get("diskState") in ("ReadyToUpload", "ActiveUpload"):
+        raise Refused(409, "OperationNotAllowed", "The disk is still being uploaded to.")
+    return disk
+
+
+def _account(world: World, id: str) -> dict[str, Any]:
+    """The account of a blob, which the service reads by its keys: whoever asks must be allowed to list them."""
+    if not id:
+        raise Refused(400, "InvalidParameter", "A blob as the source needs its storageAccountId.")
+    if LIST_KEYS in world.faults.denied:
+        text = f"The client does not have authorization to perform action '{LIST_KEYS}' over scope '{id}'."
+        raise Refused(403, "LinkedAuthorizationFailed", text)
+    return world.need(id)
 
 
 def _regions(made: Mapping[str, Any], have: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -251,6 +299,12 @@ def listing(world: World, ask: Ask) -> Reply:
     if (parent := ask.id.rsplit("/", 1)[0]) and "/galleries/" in parent:
         world.need(parent, "ParentResourceNotFound")
     return Reply(200, {"value": [shown(one) for one in world.below(ask.id)]})
+
+
+def everywhere(world: World, ask: Ask) -> Reply:
+    """All of a kind that the subscription has."""
+    kind = re.compile(rf".+/providers/Microsoft\.Compute/{ask.words[-1]}/[^/]+", re.IGNORECASE)
+    return Reply(200, {"value": [shown(one) for key, one in sorted(world.resources.items()) if kind.fullmatch(key)]})
 
 
 def merged(ask: Ask, have: Mapping[str, Any] | None) -> dict[str, Any]:
