@@ -133,8 +133,8 @@ def version(world: World, ask: Ask) -> Reply:
         advance(world, found := world.need(ask.id))
         return Reply(200, _version(found, ask.query.get("$expand") == "ReplicationStatus"))
     if ask.method == "DELETE":
-        if found := world.find(ask.id):
-            _may_go(found)
+        if there := world.find(ask.id):
+            _may_go(there)
         return remove(world, ask, "")
     parent = world.need(ask.id.rsplit("/versions/", 1)[0], "ParentResourceNotFound")
     have = world.find(ask.id)
