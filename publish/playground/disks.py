@@ -8,8 +8,8 @@ from typing import Any
 
 from build.vhd import LENGTH, MIB
 from publish.playground.blobs import vhd_fault
-from publish.playground.galleries import listing, looked_at, merged, region, remove
 from publish.playground.operations import begin
+from publish.playground.resources import listing, looked_at, merged, region, remove
 from publish.playground.world import Ask, Refused, Reply, World, shown
 
 SMALLEST = 20 * MIB + LENGTH

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from publish.playground import around, contract, disks, galleries, operations
+from publish.playground import around, contract, disks, galleries, operations, resources
 from publish.playground.blobs import Blobs
 from publish.playground.certificates import Certificate
 from publish.playground.serving import serving
@@ -126,7 +126,7 @@ def _checked(world: World, ask: Ask, app: App) -> Reply:
 @cache
 def _compute() -> tuple[tuple[str, App], ...]:
     below = ((f"{COMPUTE}{path}", app) for path, app in (*galleries.HANDLERS, *disks.HANDLERS))
-    return ((OPERATION, operations.poll), (EVERYWHERE, galleries.everywhere), *below)
+    return ((OPERATION, operations.poll), (EVERYWHERE, resources.everywhere), *below)
 
 
 def _app(handlers: tuple[tuple[str, App], ...], path: str) -> App | None:
