@@ -81,11 +81,11 @@ def provider(world: World, ask: Ask) -> Reply:
 
 def roles(world: World, ask: Ask) -> Reply:
     """Who has which role at a scope or above it."""
-    scope = ask.id.split("/providers/Microsoft.Authorization")[0].lower()
+    scope = ask.id.split("/providers/Microsoft.Authorization")[0].lower() + "/"
     told = [
         shown(one)
         for key, one in sorted(world.resources.items())
-        if "/roleassignments/" in key and scope.startswith(str(one["properties"]["scope"]).lower())
+        if "/roleassignments/" in key and scope.startswith(str(one["properties"]["scope"]).lower() + "/")
     ]
     return Reply(200, {"value": told})
 
@@ -94,6 +94,10 @@ def role(world: World, ask: Ask) -> Reply:
     """One role assignment."""
     if ask.method == "GET":
         return Reply(200, shown(world.need(ask.id)))
+    if ask.method == "DELETE":
+        have = world.find(ask.id)
+        world.forget(ask.id)
+        return Reply(200, shown(have)) if have else Reply(204)
     scope = ask.id.split("/providers/Microsoft.Authorization")[0]
     world.need(scope)
     told = dict(ask.body["properties"])
