@@ -43,10 +43,10 @@ class Operation:
 def request_faults(method: str, path: str, body: Any) -> list[str]:
     """What is wrong with a request; nothing where no document knows it."""
     found = find(method, path)
-    if not found or body is None:
+    if not found or found.body is body is None:
         return []
-    if found.body is None:
-        return [f"{found.name} takes no body"]
+    if found.body is None or body is None:
+        return [f"{found.name} takes no body" if found.body is None else f"{found.name} needs a body"]
     return _faults(found.name, found.body, body)
 
 

@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,13 @@ async def _handle(request: web.Request, world: World) -> web.StreamResponse:
 
 
 def _body(request: web.Request, raw: str) -> Any:
-    """JSON, or the form that sign-in sends."""
+    """JSON, or the form that sign-in sends. What is neither stays text, which no contract allows."""
     if not raw:
         return None
     if "json" in request.content_type:
-        return json.loads(raw)
+        with suppress(ValueError):
+            return json.loads(raw)
+        return raw
     from urllib.parse import parse_qsl
 
     return dict(parse_qsl(raw))

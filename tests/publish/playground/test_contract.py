@@ -87,3 +87,9 @@ def test_knows_which_statuses_there_are(status: int) -> None:
 
 def test_wants_a_code_and_a_message_in_every_refusal() -> None:
     assert contract.answer_faults("GET", VERSION, 404, {"error": "gone"})
+
+
+def test_knows_which_requests_carry_a_body() -> None:
+    assert "needs a body" in str(contract.request_faults("PUT", VERSION, None))
+    assert "takes no body" in str(contract.request_faults("DELETE", VERSION, body()))
+    assert not contract.request_faults("GET", VERSION, None)
