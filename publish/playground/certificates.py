@@ -46,8 +46,8 @@ def make(folder: Path) -> Certificate:
     )
     made.authority.write_bytes(issuer.public_bytes(Encoding.PEM))
     made.certificate.write_bytes(server.public_bytes(Encoding.PEM))
+    made.key.touch(0o600)
     made.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    made.key.chmod(0o600)
     return made
 
 

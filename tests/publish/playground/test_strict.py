@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.core.exceptions import HttpResponseError
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import BlobClient, ContainerClient
 
 from publish import credentials
 from publish.clouds import Cloud
 from publish.playground.azure import ACCOUNT, Playground
 from publish.playground.blobs import DISKS
+from publish.playground.strict import Answer
 
 pytestmark = pytest.mark.real
 LENGTH = (64 << 20) + 512
@@ -109,3 +111,57 @@ def test_passes_on_what_an_account_s_key_has_signed(playground: Playground) -> N
         assert [(one.start, one.end) for one in blob.list_page_ranges()] == [(512, 1023)]
         assert blob.download_blob(512, 512).readall() == page
         container.delete_container()
+
+
+FAILING = {
+    "told": Answer(503, "ServerBusy"),
+    "another": Answer(412, "SequenceNumberConditionNotMet"),
+    "cut": Answer(),
+    "cut after": Answer(after=True),
+    "told after": Answer(500, "OperationTimedOut", after=True),
+}
+
+
+@pytest.mark.parametrize("kind", FAILING)
+def test_fails_as_it_was_told_to(kind: str, blob: BlobClient, playground: Playground) -> None:
+    """What the service did nevertheless can be seen there; what never reached it cannot."""
+    answer, page = FAILING[kind], b"x" * 512
+    playground.gate.faults.append(lambda asked, before: answer if asked.operation == "Put Page" else None)
+    with pytest.raises(AzureError) as caught:
+        blob.upload_page(page, 0, 512)
+    assert getattr(caught.value, "status_code", None) == (answer.status or None)
+    assert blob.download_blob(0, 512).readall() == (page if answer.after else bytes(512))
+
+
+def test_fails_the_one_that_is_chosen(blob: BlobClient, playground: Playground) -> None:
+    seen = playground.gate.count("Put Page")
+    chosen = Answer(500, "InternalError")
+    playground.gate.faults.append(
+        lambda asked, before: chosen if asked.operation == "Put Page" and before == seen + 1 else None
+    )
+    blob.upload_page(bytes(512), 0, 512)
+    with pytest.raises(HttpResponseError):
+        blob.upload_page(bytes(512), 512, 512)
+    blob.upload_page(bytes(512), 1024, 512)
+    assert playground.gate.sent(blob.blob_name) == 1024
+
+
+@pytest.mark.parametrize(("at", "length"), [(0, 512), (LENGTH - 512, 512), (0, 4 << 20)])
+def test_counts_what_was_sent(at: int, length: int, blob: BlobClient, playground: Playground) -> None:
+    blob.upload_page(bytes(length), at, length, validate_content=True)
+    blob.clear_page(at, 512)
+    operations = [one.operation for one in playground.gate.exchanges if one.path.endswith(blob.blob_name)]
+    assert operations == ["Put Blob", "Put Page", "Clear Page"]
+    assert playground.gate.sent(blob.blob_name) == length
+
+
+@pytest.mark.parametrize("version", ["sequence", "etag"])
+def test_keeps_conditions_as_the_service_does(version: str, blob: BlobClient) -> None:
+    before = blob.get_blob_properties()
+    blob.set_sequence_number("increment")
+    wrong: dict[str, Any] = {"etag": before.etag, "match_condition": MatchConditions.IfNotModified}
+    if version == "sequence":
+        wrong = {"if_sequence_number_eq": before.page_blob_sequence_number}
+    with pytest.raises(HttpResponseError) as caught:
+        blob.upload_page(bytes(512), 0, 512, **wrong)
+    assert caught.value.status_code == 412
