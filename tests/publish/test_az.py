@@ -21,7 +21,7 @@ LOOPBACK = 'ip link set lo up && exec "$@"'
 
 @pytest.fixture(scope="session")
 def az() -> Path:
-    """The program, in an environment of its own in the cache: 400 MB, made once."""
+    """The program, in an environment of its own in the cache: 730 MB, made once."""
     folder = cache.folder() / "tools" / f"az-{sha256(LOCK.read_bytes()).hexdigest()[:12]}"
     with cache.locked(folder.name):
         if not (folder / "finished").exists():
