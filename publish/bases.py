@@ -14,7 +14,9 @@ SUFFIX = ".blocks"
 def keep(source: Source, name: str, staging: Staging) -> None:
     """Put the list of the file's blocks beside it."""
     with refusals.told(f"staging account {staging.endpoint}"):
-        staging.client().upload_blob(f"{name}{SUFFIX}", source.blocks.written(), overwrite=True)
+        refusals.patiently(
+            lambda: staging.client().upload_blob(f"{name}{SUFFIX}", source.blocks.written(), overwrite=True)
+        )
 
 
 def find(staging: Staging, every: list[dict[str, Any]], version: str) -> Base | None:
@@ -33,7 +35,8 @@ def find(staging: Staging, every: list[dict[str, Any]], version: str) -> Base | 
     name = f"{tags[versions.IMAGE]}-{tags[versions.DIGEST][:16]}.vhd"
     with refusals.told(f"staging account {staging.endpoint}"):
         try:
-            raw = staging.client().get_blob_client(f"{name}{SUFFIX}").download_blob().readall()
+            blob = staging.client().get_blob_client(f"{name}{SUFFIX}")
+            raw = refusals.patiently(lambda: blob.download_blob().readall())
         except ResourceNotFoundError:
             return None
     return Base(name, Blocks.read(raw))

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +64,15 @@ def _acquire(blob: Any, name: str, progress: Progress) -> Any:
     from azure.core.exceptions import ResourceExistsError
 
     with suppress(ResourceExistsError):
-        blob.upload_blob(b"", overwrite=False)
+        refusals.patiently(lambda: blob.upload_blob(b"", overwrite=False))
     end, told = time.monotonic() + PATIENCE, False
     while True:
         lease = _try(blob)
         if lease:
-            blob.set_blob_metadata({HOLDER: _whoami(), PLACE: _place(), PROCESS: str(os.getpid())}, lease=lease)
+            mine = {HOLDER: _whoami(), PLACE: _place(), PROCESS: str(os.getpid())}
+            refusals.patiently(partial(blob.set_blob_metadata, mine, lease=lease))
             return lease
-        holder = blob.get_blob_properties().metadata
+        holder = refusals.patiently(blob.get_blob_properties).metadata
         if _is_dead(holder):
             _break(blob)
             continue
@@ -88,7 +90,7 @@ def _try(blob: Any) -> Any:
     from azure.core.exceptions import HttpResponseError
 
     try:
-        return blob.acquire_lease(SECONDS)
+        return refusals.patiently(lambda: blob.acquire_lease(SECONDS))
     except HttpResponseError as refusal:
         if refusals.code_of(refusal) != "LeaseAlreadyPresent":
             raise

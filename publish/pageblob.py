@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from publish import refusals
 from publish.blocks import CHUNK, Extent, Ranges
 
 if TYPE_CHECKING:
@@ -75,10 +76,8 @@ class PageBlob:
         """What it says of itself, None where it does not exist."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        from publish import refusals
-
         try:
-            told = self.client.get_blob_properties()
+            told = refusals.patiently(self.client.get_blob_properties)
         except ResourceNotFoundError as absent:
             # A HEAD has no body: its code is in a header.
             if refusals.code_of(absent) in ("", "BlobNotFound", "ResourceNotFound"):
@@ -99,14 +98,16 @@ class PageBlob:
         from azure.core.exceptions import ResourceExistsError
 
         try:
-            self.client.create_page_blob(length, metadata=dict(metadata), headers={"If-None-Match": "*"})
+            refusals.patiently(
+                lambda: self.client.create_page_blob(length, metadata=dict(metadata), headers={"If-None-Match": "*"})
+            )
         except ResourceExistsError:
             return False
         return True
 
     def fence(self) -> int:
         """Shut out every other writer: from now on only writes with this number are taken."""
-        told: dict[str, Any] = self.client.set_sequence_number("increment")
+        told: dict[str, Any] = refusals.patiently(lambda: self.client.set_sequence_number("increment"))
         return int(told["blob_sequence_number"])
 
     def put(self, data: bytes, offset: int, fence: int | None) -> None:
@@ -125,17 +126,18 @@ class PageBlob:
 
     def ranges(self) -> Ranges:
         """Where something was written."""
-        told = self.client.list_page_ranges()
+        told = refusals.patiently(lambda: list(self.client.list_page_ranges()))
         return Ranges.of((one.start or 0, (one.end or 0) + 1) for one in told if not one.cleared)
 
     def note(self, metadata: Mapping[str, str]) -> None:
         """Replace its metadata."""
-        self.client.set_blob_metadata(dict(metadata))
+        refusals.patiently(lambda: self.client.set_blob_metadata(dict(metadata)))
 
     def copy_from(self, url: str, metadata: Mapping[str, str]) -> None:
         """Have the service copy another blob of the account here; it may go on after this returns."""
-        self.client.start_copy_from_url(url, metadata=dict(metadata), headers={"If-None-Match": "*"})
+        headers = {"If-None-Match": "*"}
+        refusals.patiently(lambda: self.client.start_copy_from_url(url, metadata=dict(metadata), headers=headers))
 
     def delete(self) -> None:
         """Remove it."""
-        self.client.delete_blob()
+        refusals.patiently(self.client.delete_blob)

@@ -3,9 +3,12 @@
 Codes: Azure Resource Manager's "Troubleshoot common Azure deployment errors" and the storage services' error codes.
 """
 
+import random
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 from build.errors import CallerError, KilnError, MachineError, SubscriptionError
 
@@ -33,6 +36,11 @@ HINTS: Mapping[str, str] = {
     "PropertyChangeNotAllowed": "that cannot change once it exists: choose another name in the target",
     "ExpiredAuthenticationToken": "sign in again",
 }
+TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses that mean: ask again later."""
+PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds between two tries of a request that stands alone."""
+T = TypeVar("T")
 OTHERWISE = "what the service said stands above; docs/publishing.md lists what is often missing"
 SIGN_IN = re.compile(r"AADSTS\d+:.*")
 """What the sign-in service itself says."""
@@ -86,6 +94,27 @@ def is_absent(refusal: Exception) -> bool:
     """Whether it means that a thing does not exist; a group or a parent that is missing is another matter."""
     absent = ("", "ResourceNotFound", "NotFound", "BlobNotFound", "GalleryImageVersionNotFound")
     return getattr(refusal, "status_code", None) == 404 and code_of(refusal) in absent
+
+
+def is_temporary(failure: Exception) -> bool:
+    """Whether it is worth to ask again later."""
+    from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+
+    if isinstance(failure, ServiceRequestError | ServiceResponseError):
+        return True
+    return isinstance(failure, HttpResponseError) and failure.status_code in TEMPORARY
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """What `ask` gives, asked again for about half a minute where the service cannot say it just now."""
+    for pause in PAUSES:
+        try:
+            return ask()
+        except Exception as failure:  # what the service and the network say comes in many classes
+            if not is_temporary(failure):
+                raise
+        time.sleep(pause * random.uniform(0.5, 1.5))
+    return ask()
 
 
 def plain(failure: Exception) -> str:

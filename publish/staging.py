@@ -184,13 +184,13 @@ def ensure(staging: Staging) -> None:
     from azure.core.exceptions import ResourceExistsError
 
     with refusals.told(f"staging account {staging.endpoint}"), suppress(ResourceExistsError):
-        staging.client().create_container()
+        refusals.patiently(staging.client().create_container)
 
 
 def staged(staging: Staging) -> list[tuple[str, str, int]]:
     """Name, digest and bytes of every file of ours in the container, in the order of their names."""
     with refusals.told(f"staging account {staging.endpoint}"):
-        found = staging.client().list_blobs(include=["metadata"])
+        found = refusals.patiently(lambda: list(staging.client().list_blobs(include=["metadata"])))
         return sorted((one.name, one.metadata[DIGEST], one.size) for one in found if (one.metadata or {}).get(TOOL))
 
 

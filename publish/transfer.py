@@ -13,8 +13,6 @@ from publish.blocks import Extent
 from publish.meter import Meter
 from publish.pace import MOST, Pace
 
-TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
-"""Statuses that mean: ask again later."""
 GIVE_UP = 300.0
 """Seconds in which not one piece came through, after which it is over."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
@@ -99,7 +97,7 @@ def _one(
             return
         except Exception as failure:  # what the service and the network say comes in many classes
             refused += _is_refused(failure)
-            again = _is_temporary(failure) or (_is_refused(failure) and refused <= MOST_REFUSALS and renew())
+            again = refusals.is_temporary(failure) or (_is_refused(failure) and refused <= MOST_REFUSALS and renew())
             if not again:
                 life.over.set()
                 with refusals.told(what):
@@ -112,14 +110,6 @@ def _one(
             pace.complain()
         life.over.wait(pause * random.uniform(0.5, 1.5))
         pause = min(pause * 2, LONGEST_PAUSE)
-
-
-def _is_temporary(failure: Exception) -> bool:
-    from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
-
-    if isinstance(failure, ServiceRequestError | ServiceResponseError):
-        return True
-    return isinstance(failure, HttpResponseError) and failure.status_code in TEMPORARY
 
 
 def _is_refused(failure: Exception) -> bool:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientError, ClientSession, TCPConnector, web
 
 from publish.playground.azurite import Azurite
 from publish.playground.certificates import Certificate
@@ -119,7 +119,11 @@ async def _handle(request: web.Request, gate: Strict, azurite: Azurite, session:
     if answer and not answer.after and (answer.status or not answer.delay):
         _note(gate, asked, answer.status)
         return _refuse(request, answer)
-    response = await _forward(request, body, azurite, session)
+    try:
+        response = await _forward(request, body, azurite, session)
+    except ClientError:  # the service broke the connection: so does the gate
+        _note(gate, asked, 0)
+        return _refuse(request, Answer())
     _note(gate, asked, response.status)
     if answer and answer.after:
         return _refuse(request, answer)

@@ -69,6 +69,22 @@ def test_bears_what_the_service_and_the_network_do(
     assert done.sent == PIECES * PIECE
 
 
+@pytest.mark.parametrize("operation", ["Head", "Put Blob", "Set Properties", "Get Page Ranges", "Set Metadata"])
+def test_asks_again_what_stands_alone(operation: str, desk: Desk, account: Staging, source: Source) -> None:
+    seen: list[Exchange] = []
+
+    def fault(one: Exchange, before: int) -> Answer | None:
+        if one.operation != operation or len(seen) >= 2:
+            return None
+        seen.append(one)
+        return Answer(503, "ServerBusy") if len(seen) == 1 else Answer(0)
+
+    desk.playground.gate.faults.append(fault)
+    staging.upload(source, "x.vhd", account, Progress())
+    assert len(seen) == 2
+    assert content(account, "x.vhd") == source.path.read_bytes()
+
+
 def test_reads_everything_back_if_asked(account: Staging, source: Source) -> None:
     staging.upload(source, "x.vhd", account, Progress(), verify="full")
     staging.upload(source, "y.vhd", account, Progress(), verify="sample")
