@@ -33,6 +33,16 @@ def _is_provisioned(image: Path, generation: int) -> None:
     assert "flatcar.first_boot=detected" in console
 
 
+@pytest.mark.combination
+@pytest.mark.parametrize("channel", ["beta", "lts"])
+def test_every_other_channel_gives_a_machine(shelf: Path, channel: str) -> None:
+    folder = shelf / f"flatcar-{channel}"
+    folder.mkdir(exist_ok=True)
+    image = build_image(folder, channel=channel, spec=True)
+    assert failures(inspect(image)) == {}
+    _is_provisioned(image, 2)
+
+
 def test_finds_nothing_on_its_disk(image: Path) -> None:
     report = inspect(image)
     assert failures(report) == {}

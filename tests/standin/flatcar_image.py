@@ -39,12 +39,12 @@ add = ["kiln.argument=1"]
 """What an image gets by its OEM partition: a file, a unit that runs, a kernel argument."""
 
 
-def build_image(output: Path, *, spec: bool = False, rebuild: bool = False) -> Path:
-    """Build the image from the stand-in, with or without SPEC; returns its folder."""
+def build_image(output: Path, *, channel: str = "stable", spec: bool = False, rebuild: bool = False) -> Path:
+    """Build the image from the channel's stand-in, with or without SPEC; returns its folder."""
     text = output / "web.toml"
     if spec:
         text.write_text(SPEC)
-    with mirrored(find_recipe("flatcar", "stable", "x86_64"), Progress(), offline=offline()) as mirror:
+    with mirrored(find_recipe("flatcar", channel, "x86_64"), Progress(), offline=offline()) as mirror:
         own = text if spec else None
-        request = BuildRequest("flatcar", size=SIZE, output=output, spec=own, rebuild=rebuild, **mirror)
+        request = BuildRequest("flatcar", channel, size=SIZE, output=output, spec=own, rebuild=rebuild, **mirror)
         return api.build(request, Progress()).folder
