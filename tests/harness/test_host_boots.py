@@ -89,13 +89,3 @@ def test_firmware_and_tpm_of_a_redeployed_machine_remember(image: ImageMaker, tm
 def test_every_release_reboots_on_the_machine(image: ImageMaker, name: str, machine: str) -> None:
     (report,) = played(image(name), machine=machine, scenario="reboot").values()
     assert failures(report) == {}
-
-
-@pytest.mark.combination
-@pytest.mark.parametrize("generation", [1, 2])
-@pytest.mark.parametrize("provisioner", ["cloud-init", "waagent", "none"])
-@pytest.mark.parametrize("name", ["debian-12", "debian-13"])
-def test_every_scenario_that_applies_passes(image: ImageMaker, name: str, provisioner: str, generation: int) -> None:
-    reports = played(image(name, provisioner=provisioner), generation=generation, scenario="all")
-    assert len(reports) > 5
-    assert {name: failures(one) for name, one in reports.items() if failures(one)} == {}
