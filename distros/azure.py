@@ -73,6 +73,9 @@ network:
         name: "e*"
       dhcp4: true
       dhcp6: true
+      # Azure's machines of one network find each other by their short names.
+      dhcp4-overrides:
+        use-domains: true
 """,
     0o600,
 )

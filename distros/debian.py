@@ -167,6 +167,13 @@ NO_NETWORK_CONFIG = TextFile(
     "network:\n  config: disabled\n",
 )
 
+SEARCH_DOMAIN = TextFile(
+    "/etc/systemd/networkd.conf.d/50-azure-domain.conf",
+    # The network that cloud-init configures from the metadata service says nothing of it (systemd 256 and newer read
+    # this): Azure's machines of one network find each other by their short names.
+    "[Network]\nUseDomains=yes\n",
+)
+
 # grub-cloud-amd64 renews the boot loaders on updates only where this file says that it may.
 ENABLE_CLOUD = TextFile("/etc/grub.d/enable_cloud", "", 0o644)
 
@@ -238,6 +245,7 @@ TRIXIE = Recipe(
         TextFile("/etc/default/locale", "LANG=C.UTF-8\n"),
         TextFile("/etc/modprobe.d/azure-blacklist.conf", "blacklist floppy\nblacklist pcspkr\n"),
         ENABLE_CLOUD,
+        SEARCH_DOMAIN,
     ),
     provisioning={
         "cloud-init": Provisioning(
@@ -307,7 +315,7 @@ BOOKWORM = replace(
     ),
     files=(
         *sources("bookworm"),
-        *TRIXIE.files[len(sources("trixie")) :],
+        *(one for one in TRIXIE.files[len(sources("trixie")) :] if one != SEARCH_DOMAIN),
         azure.PTP_LINK,
         azure.UNMANAGED_SRIOV,
     ),
