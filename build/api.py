@@ -69,6 +69,17 @@ def _built(order: Order, progress: Progress) -> Built:
     return Built(order.folder, Manifest.load(order.folder), False)
 
 
+def identify(request: BuildRequest, note: Callable[[str], None]) -> tuple[str, str]:
+    """The name of the image that a build would make, and its plan's id: equal ids are equal images. Nothing is built.
+
+    Raises as `build` does; `note` hears what a build would say of the request.
+    """
+    with cache.faults_explained(), proxy.through(request.proxy):
+        recipe, choices, request = _chosen(request, note, lambda text: None)
+        todo = _order(recipe, choices, request, lambda text: None).plan
+    return todo.image, todo.id
+
+
 def describe_plan(request: BuildRequest) -> list[str]:
     """What a build would do, line by line; only the archives' state is asked for."""
     with cache.faults_explained(), proxy.through(request.proxy):
@@ -209,4 +220,4 @@ def _run(order: Order, progress: Progress) -> None:
         )
 
 
-__all__ = ["BuildRequest", "Built", "build", "describe_plan"]
+__all__ = ["BuildRequest", "Built", "build", "describe_plan", "identify"]

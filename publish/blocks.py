@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import struct
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -113,6 +113,11 @@ class Ranges:
         """Whether the whole piece is within."""
         found = bisect_left(self.ends, one.end)
         return found < len(self.ends) and self.starts[found] <= one.offset
+
+    def touch(self, one: Extent) -> bool:
+        """Whether any of the piece is within."""
+        found = bisect_right(self.ends, one.offset)
+        return found < len(self.ends) and self.starts[found] < one.end
 
     def __iter__(self) -> Iterator[Extent]:
         return (Extent(start, end - start) for start, end in zip(self.starts, self.ends, strict=True))

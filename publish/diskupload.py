@@ -32,6 +32,6 @@ def upload(source: Source, address: Address, progress: Progress, *, verify: str 
     if not there.hold(Extent(source.size, LENGTH)):
         sending.commit(source, blob, None, address.renew)
     sending.verify(source, blob, verify, progress, address.renew, zeroed=work.clear)
-    kept = sending.everything(source, there).length - work.length
+    kept = sending.everything(source).length - work.length
     told = f"{work.length >> 20} MiB sent" + (f", {kept >> 20} were there from an earlier run" if kept else "")
     return Staged(blob.url, source.digest, work.length, sum(one.length for one in work.clear), told)

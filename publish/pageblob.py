@@ -4,6 +4,7 @@ Source: the REST reference of Azure Storage (Put Blob, Put Page, Get Page Ranges
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ def container(endpoint: str, name: str, credential: Any, certificate: str) -> "C
 
 @dataclass(frozen=True)
 class State:
-    """What a blob says of itself: its length in bytes, its metadata, the number that fences writers."""
+    """What a blob says of itself: its length in bytes, its metadata, the number that fences writers, and the tag (ETag)
+    that another one takes the place of whenever anything of it changes."""
 
     length: int
     metadata: Mapping[str, str]
@@ -54,6 +56,7 @@ class State:
     copy: str = ""
     copy_told: str = ""
     kind: str = "PageBlob"
+    etag: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class PageBlob:
             copy=copy.status or "",
             copy_told=copy.status_description or "",
             kind=str(told.blob_type).rsplit(".", 1)[-1],
+            etag=told.etag or "",
         )
 
     def create(self, length: int, metadata: Mapping[str, str]) -> bool:
@@ -120,24 +124,49 @@ class PageBlob:
         guard: dict[str, Any] = {} if fence is None else {"if_sequence_number_eq": fence}
         self.client.clear_page(one.offset, one.length, **guard)
 
-    def read(self, one: Extent) -> bytes:
-        """The bytes of a piece, which the service's MD5 vouches for (at most 4 MiB)."""
-        return self.client.download_blob(one.offset, one.length, validate_content=True, max_concurrency=1).readall()
+    def read(self, one: Extent, etag: str = "") -> bytes:
+        """The bytes of a piece, which the service's MD5 vouches for (at most 4 MiB). With `etag` the service refuses
+        (412) where the blob has changed since."""
+        asked: Any = self.client.download_blob(
+            one.offset, one.length, validate_content=True, max_concurrency=1, **_unchanged(etag)
+        )
+        return bytes(asked.readall())
 
     def ranges(self) -> Ranges:
         """Where something was written."""
         told = refusals.patiently(lambda: list(self.client.list_page_ranges()))
         return Ranges.of((one.start or 0, (one.end or 0) + 1) for one in told if not one.cleared)
 
-    def note(self, metadata: Mapping[str, str]) -> None:
-        """Replace its metadata."""
-        refusals.patiently(lambda: self.client.set_blob_metadata(dict(metadata)))
+    def note(self, metadata: Mapping[str, str], etag: str) -> bool:
+        """Replace its metadata, if nothing of it has changed since it had that tag; False where something has."""
+        from azure.core.exceptions import ResourceModifiedError
+
+        try:
+            refusals.patiently(lambda: self.client.set_blob_metadata(dict(metadata), **_unchanged(etag)))
+        except ResourceModifiedError:
+            # Our own word may have come through though its answer did not.
+            state = self.state()
+            return state is not None and state.metadata == metadata
+        return True
 
     def copy_from(self, url: str, metadata: Mapping[str, str]) -> None:
-        """Have the service copy another blob of the account here; it may go on after this returns."""
-        headers = {"If-None-Match": "*"}
-        refusals.patiently(lambda: self.client.start_copy_from_url(url, metadata=dict(metadata), headers=headers))
+        """Have the service copy another blob of the account here, if there is none; it may go on after this returns."""
+        from azure.core.exceptions import ResourceExistsError
 
-    def delete(self) -> None:
-        """Remove it."""
-        refusals.patiently(self.client.delete_blob)
+        headers = {"If-None-Match": "*"}
+        with suppress(ResourceExistsError):  # begun by a try whose answer was lost, or by somebody else
+            refusals.patiently(lambda: self.client.start_copy_from_url(url, metadata=dict(metadata), headers=headers))
+
+    def delete(self, etag: str = "") -> None:
+        """Remove it; with `etag` only if nothing of it has changed since. One that is gone already is no fault."""
+        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+        with suppress(ResourceNotFoundError, ResourceModifiedError):
+            refusals.patiently(lambda: self.client.delete_blob(**_unchanged(etag)))
+
+
+def _unchanged(etag: str) -> dict[str, Any]:
+    """The condition that a blob still has this tag; none without one."""
+    from azure.core import MatchConditions
+
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}

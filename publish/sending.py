@@ -43,19 +43,26 @@ class Work:
 
 
 def missing(source: Source, there: Ranges, most: int = LARGEST_CLEAR) -> Work:
-    """What a blob lacks that was filled by us alone: what is there is right, since one write is whole or not at all."""
-    wanted = extents(source.blocks.numbers, source.size)
-    return Work(tuple(one for one in wanted if not there.hold(one)), stale(source, there, most))
+    """What a blob lacks whose blocks are right wherever something is: one write is whole or not at all."""
+    lacking = [one for one in source.blocks.numbers if not there.hold(_block(one, source.size))]
+    return Work(tuple(extents(lacking, source.size)), stale(source, there, most))
 
 
-def everything(source: Source, there: Ranges) -> Work:
+def everything(source: Source) -> Work:
     """All data of the file, whatever a blob holds."""
-    return Work(tuple(extents(source.blocks.numbers, source.size)), stale(source, there))
+    return Work(tuple(extents(source.blocks.numbers, source.size)), ())
 
 
-def changed(source: Source, numbers: Iterable[int], there: Ranges) -> Work:
-    """The blocks with these numbers, on top of what a blob holds already."""
-    return Work(tuple(extents(list(numbers), source.size)), stale(source, there))
+def wrong(source: Source, numbers: Iterable[int], there: Ranges) -> Work:
+    """What must go of a blob that holds something else in the blocks with these numbers, and its footer with them."""
+    footer = Extent(source.size, LENGTH)
+    held = [one for one in numbers if there.touch(_block(one, source.size))]
+    pieces = (*extents(held, source.size, LARGEST_CLEAR), *stale(source, there))
+    return Work((), (*((footer,) if there.touch(footer) else ()), *pieces))
+
+
+def _block(number: int, size: int) -> Extent:
+    return Extent(number * BLOCK, min(BLOCK, size - number * BLOCK))
 
 
 def stale(source: Source, there: Ranges, most: int = LARGEST_CLEAR) -> tuple[Extent, ...]:
@@ -206,7 +213,12 @@ def _fenced(blob: PageBlob) -> Iterator[None]:
     except KilnError as failure:
         if FENCED not in failure.what:
             raise
-        raise CallerError(
-            f"another upload of {blob.url} began, and this one was shut out",
-            "let the other one finish, then run this again",
-        ) from None
+        raise overtaken(blob) from None
+
+
+def overtaken(blob: PageBlob) -> CallerError:
+    """What is said to a writer whom another one has shut out."""
+    return CallerError(
+        f"another upload of {blob.url} began, and this one was shut out",
+        "let the other one finish, then run this again",
+    )

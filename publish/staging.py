@@ -14,11 +14,11 @@ from build.errors import CallerError
 from build.progress import Progress
 from build.vhd import LENGTH
 from publish import pageblob, refusals, sending
-from publish.blocks import Blocks, Extent
+from publish.blocks import Blocks
 from publish.pageblob import PageBlob, State
 from publish.source import Source
 
-STATE, DIGEST, SIZE, BASE, TOOL = "state", "digest", "size", "base", "tool"
+STATE, DIGEST, SIZE, BASE, TOOL, PREPARED = "state", "digest", "size", "base", "tool", "prepared"
 UPLOADING, COMPLETE = "uploading", "complete"
 COPYING = 1.0
 """Seconds between two looks at a copy that the service makes."""
@@ -81,17 +81,20 @@ def upload(
         state = _settled(blob, progress)
         if state and _is_complete(state, source, blob):
             return Staged(blob.url, source.digest, 0, 0, "it is there already, nothing was sent")
-        built_on, reason = (None, "") if state else _begin(source, staging, blob, base, progress)
-        if state and base and state.metadata.get(BASE) == base.name and state.copy == "success":
-            built_on = base
+        reason = "" if state else _begin(source, staging, blob, base, progress)
         fence = blob.fence()
-        work, how = _work(source, blob, built_on, copied=bool(state and state.metadata.get(BASE)))
+        cleared, copied = _prepare(source, blob, base, fence, progress)
+        there = blob.ranges()
+    work = sending.missing(source, there)
+    cleared += sum(one.length for one in work.clear)
     sending.send(source, blob, work, fence, progress)
     sending.commit(source, blob, fence)
-    sending.verify(source, blob, verify, progress)
     with refusals.told(f"staging account {staging.endpoint}"):
-        blob.note(_metadata(source, COMPLETE))
-    return Staged(blob.url, source.digest, work.length, sum(one.length for one in work.clear), f"{how}{reason}")
+        ours = _ours(blob, fence)
+        sending.verify(source, blob, verify, progress)
+        _mark(blob, ours, _metadata(source, COMPLETE))
+    how = f"{work.length >> 20} MiB sent{copied or _kept(source, work)}{reason}"
+    return Staged(blob.url, source.digest, work.length, cleared, how)
 
 
 def _settled(blob: PageBlob, progress: Progress) -> State | None:
@@ -100,7 +103,7 @@ def _settled(blob: PageBlob, progress: Progress) -> State | None:
     if state and state.copy == "pending":
         state = _copied(blob, progress)
     if state and state.copy in ("failed", "aborted") and state.metadata.get(STATE) != COMPLETE:
-        blob.delete()
+        blob.delete(state.etag)
         return None
     return state
 
@@ -121,19 +124,20 @@ def _is_complete(state: State, source: Source, blob: PageBlob) -> bool:
     return told.get(STATE) == COMPLETE
 
 
-def _begin(
-    source: Source, staging: Staging, blob: PageBlob, base: Base | None, progress: Progress
-) -> tuple[Base | None, str]:
-    """Make the blob: a copy of the base where that can be had, else empty. What is built on, and why it is not."""
+def _begin(source: Source, staging: Staging, blob: PageBlob, base: Base | None, progress: Progress) -> str:
+    """Make the blob: a copy of the base where that can be had, else empty; why it is not built on a base that is named.
+
+    One that appears meanwhile is this run's own, whose answer was lost, or another's, whom the fence then shuts out.
+    """
     reason = ""
     if base:
         reason = _copy(source, staging, blob, base, progress)
         if not reason:
-            return base, ""
+            return ""
         reason = f"; whole, since {reason}"
-    if not blob.create(source.length, _metadata(source, UPLOADING)):
-        raise CallerError(f"another upload of {blob.url} began just now", "let it finish, then run this again")
-    return None, reason
+    if not blob.create(source.length, _metadata(source, UPLOADING)) and (state := blob.state()):
+        _is_complete(state, source, blob)
+    return reason
 
 
 def _copy(source: Source, staging: Staging, blob: PageBlob, base: Base, progress: Progress) -> str:
@@ -150,29 +154,48 @@ def _copy(source: Source, staging: Staging, blob: PageBlob, base: Base, progress
     if state and state.copy == "success":
         return ""
     if state:
-        blob.delete()
+        blob.delete(state.etag)
     return f"the service did not copy the base: {state.copy_told or state.copy if state else 'the copy is gone'}"
 
 
-def _work(source: Source, blob: PageBlob, base: Base | None, *, copied: bool) -> tuple[sending.Work, str]:
-    """What is left to do, and how it is called."""
-    footer = Extent(source.size, LENGTH)
+def _prepare(source: Source, blob: PageBlob, base: Base | None, fence: int, progress: Progress) -> tuple[int, str]:
+    """Take out of a copy what its base has and this file has not, and its footer, so that whatever is there is right.
+
+    That is done once: what was sent afterwards is then told from what the base had. Returns the bytes that the file has
+    no data in and the base had, and what the upload builds on.
+    """
+    state = blob.state()
+    name = state.metadata.get(BASE) if state else None
+    if not state or not name:
+        return 0, ""
+    if PREPARED in state.metadata:
+        return 0, f" on top of {name}, which an earlier run began"
+    known = base is not None and base.name == name
+    numbers = source.blocks.changed_from(base.blocks)[0] if base and known else source.blocks.numbers
     there = blob.ranges()
-    if base:
-        # The copy has its base's footer, and is no disk until it has its own.
-        blob.clear(footer, None)
-        numbers, _ = source.blocks.changed_from(base.blocks)
-        work = sending.changed(source, numbers, there)
-        return work, f"{work.length >> 20} MiB sent on top of {base.name}"
-    if copied:
-        blob.clear(footer, None)
-        work = sending.everything(source, there)
-        return work, f"{work.length >> 20} MiB sent, all of it: what an earlier run built on is not known here"
-    work = sending.missing(source, there)
-    whole = sending.everything(source, there).length
-    if work.length < whole:
-        return work, f"{work.length >> 20} MiB sent, {whole - work.length >> 20} were there from an earlier run"
-    return work, f"{work.length >> 20} MiB sent"
+    sending.send(source, blob, sending.wrong(source, numbers, there), fence, progress)
+    _mark(blob, _ours(blob, fence), {**_metadata(source, UPLOADING), BASE: name, PREPARED: "yes"})
+    emptied = sum(one.length for one in sending.stale(source, there))
+    return emptied, f" on top of {name}" if known else ", all of it: what an earlier run built on is not known here"
+
+
+def _kept(source: Source, work: sending.Work) -> str:
+    left = sending.everything(source).length - work.length
+    return f", {left >> 20} were there from an earlier run" if left else ""
+
+
+def _ours(blob: PageBlob, fence: int) -> State:
+    """What the blob says of itself. Raises CallerError where another writer has taken over since that fence."""
+    state = blob.state()
+    if state is None or state.sequence != fence:
+        raise sending.overtaken(blob)
+    return state
+
+
+def _mark(blob: PageBlob, since: State, metadata: dict[str, str]) -> None:
+    """Give it this metadata. Raises CallerError where anybody has changed anything since it said so of itself."""
+    if not blob.note(metadata, since.etag):
+        raise sending.overtaken(blob)
 
 
 def _metadata(source: Source, state: str) -> dict[str, str]:

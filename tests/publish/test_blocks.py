@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from build.digest import BLOCK, content_digest
 from build.errors import CallerError
 from publish.blocks import CHUNK, Blocks, Extent, Ranges, extents
-from publish.sending import changed, everything, missing, stale
+from publish.sending import everything, missing, stale, wrong
 from publish.source import Source, read
 from tests.publish.images import PIECE, SIZE, disk, written
 
@@ -41,7 +41,7 @@ def test_sends_what_is_missing_and_clears_what_is_too_much(held: list[int], ther
     work = missing(one, ranges)
     assert covered(list(work.clear)) == set(there) - set(held)
     assert set(held) - set(there) <= covered(list(work.send)) <= set(held)
-    assert covered(list(everything(one, ranges).send)) == set(held)
+    assert covered(list(everything(one).send)) == set(held)
 
 
 @given(numbers, st.integers(0, 400 * BLOCK // 512))
@@ -82,8 +82,12 @@ def test_sends_only_changed_blocks(tmp_path: Path) -> None:
     written(file, 0, b"changed")
     after = read(file)
     numbers, gone = after.blocks.changed_from(before.blocks)
-    work = changed(after, numbers, Ranges((), ()))
-    assert (numbers, gone, work.length) == ([0], [], BLOCK)
+    assert (numbers, gone) == ([0], [])
+    there = Ranges.of((one.offset, one.end) for one in extents(before.blocks.numbers, SIZE))
+    work = wrong(after, numbers, there)
+    assert (work.send, work.clear) == ((), (Extent(0, BLOCK),))
+    left = Ranges.of((max(start, BLOCK), end) for start, end in zip(there.starts, there.ends, strict=True))
+    assert missing(after, left).send == (Extent(0, BLOCK),)
 
 
 def test_notices_a_file_that_changes_meanwhile(tmp_path: Path) -> None:

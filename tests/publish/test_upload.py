@@ -6,7 +6,9 @@ import pytest
 
 from build.errors import CallerError, KilnError, SubscriptionError
 from build.progress import Progress
+from build.vhd import LENGTH
 from publish import credentials, sending, staging, targetfile
+from publish.blocks import Extent
 from publish.playground.strict import Answer, Exchange, Fault
 from publish.source import Source, read
 from publish.staging import Base, Staging
@@ -16,6 +18,8 @@ from tests.publish.killing import kill_after
 
 pytestmark = pytest.mark.real
 PIECES = 40
+IN_FLIGHT = 8
+"""Pieces that are on their way at once at first: what of them came through, nobody knows who was killed."""
 
 
 @pytest.fixture
@@ -124,6 +128,47 @@ def test_shuts_out_a_writer_that_was_overtaken(desk: Desk, account: Staging, sou
     assert content(account, "x.vhd") == source.path.read_bytes()
 
 
+@pytest.mark.parametrize(("operation", "number"), [("Put Page", PIECES), ("Get Page Ranges", 1), ("Set Metadata", 0)])
+def test_marks_nothing_once_it_was_overtaken(
+    operation: str, number: int, desk: Desk, account: Staging, source: Source
+) -> None:
+    """Another one begins as this one writes the footer, as it verifies, and as it says that the file is whole."""
+    seen: list[Exchange] = []
+
+    def overtake(one: Exchange, before: int) -> Answer | None:
+        if one.operation == operation and len(seen) <= number:
+            seen.append(one)
+            if len(seen) > number:
+                desk.playground.blobs.fence(f"{account.endpoint}/{account.container}/x.vhd")
+        return None
+
+    desk.playground.gate.faults.append(overtake)
+    with pytest.raises(CallerError, match="began, and this one was shut out"):
+        staging.upload(source, "x.vhd", account, Progress())
+    state = staging.find(account, "x.vhd")
+    assert state and state.metadata[staging.STATE] == staging.UPLOADING
+    if operation == "Put Page":
+        assert not account.blob("x.vhd").ranges().touch(Extent(SIZE, LENGTH))
+
+
+@pytest.mark.parametrize("operation", ["Put Blob", "Set Metadata"])
+def test_knows_its_own_word_whose_answer_was_lost(operation: str, desk: Desk, account: Staging, source: Source) -> None:
+    seen: list[Exchange] = []
+
+    def lose(one: Exchange, before: int) -> Answer | None:
+        if one.operation != operation or seen:
+            return None
+        seen.append(one)
+        return Answer(0, after=True)
+
+    desk.playground.gate.faults.append(lose)
+    staging.upload(source, "x.vhd", account, Progress())
+    assert seen
+    state = staging.find(account, "x.vhd")
+    assert state and state.metadata[staging.STATE] == staging.COMPLETE
+    assert content(account, "x.vhd") == source.path.read_bytes()
+
+
 def test_says_that_access_is_over(desk: Desk, account: Staging, source: Source) -> None:
     desk.playground.gate.faults.append(puts(Answer(403, "AuthenticationFailed"), *range(1000)))
     with pytest.raises(SubscriptionError, match="the credential was refused"):
@@ -175,6 +220,26 @@ def test_sends_only_what_changed_since_the_base(desk: Desk, account: Staging, so
     assert desk.playground.gate.sent("y.vhd") - before <= 1.1 * 2 * (64 << 10)
     assert done.cleared == PIECE
     assert content(account, "y.vhd") == file.read_bytes()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["base-known", "base-unknown"])
+@pytest.mark.parametrize("point", [1, 2, 3, 5, 8, 12])
+def test_goes_on_with_a_delta_after_kill_9(
+    point: int, known: bool, desk: Desk, account: Staging, source: Source, tmp_path: Path
+) -> None:
+    """What was sent on top of the copy stays, and what the base had is sent again only where nobody knows the base."""
+    staging.upload(source, "x.vhd", account, Progress())
+    file = disk(tmp_path / "y.vhd", PIECES)
+    for number in range(10):
+        written(file, number * SIZE // PIECES // PIECE * PIECE, b"changed")
+    after, base = read(file), Base("x.vhd", source.blocks)
+    before = desk.playground.gate.sent("y.vhd")
+    kill_after(desk.playground, point, lambda: staging.upload(after, "y.vhd", account, Progress(), base=base))
+    done = staging.upload(after, "y.vhd", account, Progress(), base=base if known else None, verify="full")
+    assert content(account, "y.vhd") == file.read_bytes()
+    if known:
+        assert desk.playground.gate.sent("y.vhd") - before <= (10 + IN_FLIGHT) * (64 << 10)
+        assert "on top of x.vhd" in done.done
 
 
 @pytest.mark.parametrize("why", ["is gone", "MiB and this of"])
