@@ -1,13 +1,14 @@
 """What the tasks call: each opens a session, makes a plan, and does it where that was asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from build.errors import CallerError
+from build.digest import BLOCK
+from build.errors import CallerError, KilnError
 from build.progress import Progress
 from publish import apply as applying
 from publish import (
@@ -65,18 +66,21 @@ def publish(request: PublishRequest, progress: Progress, show: Callable[[Plan], 
     target = targetfile.load(request.to)
     if request.verify not in sending.VERIFY:
         raise CallerError(f"--verify {request.verify} does not exist", f"there is: {', '.join(sending.VERIFY)}")
+    if request.base:
+        _require_base_of_use(target)
     order = _order(request, target, progress)
     with session(target, write=False) as one:
-        plan = _plan(one, order)
+        base = _base(one, request.base) if request.base else None
+        plan = _with_staged(one, order, _plan(one, order), request.base, base)
     show(plan)
     if not request.apply:
         return Outcome(plan, False)
     if plan.refusals:
         raise worst(plan.refusals)
-    with session(target, write=True) as one, held(one, progress):
-        plan = _again(plan, _plan(one, order), show)
+    with session(target, write=True) as one, held(one, progress) as names:
         base = _base(one, request.base) if request.base else None
-        work = applying.Work(one.arm, one.access, order, one.staging, progress, request.verify, base)
+        plan = _again(plan, _with_staged(one, order, _plan(one, order), request.base, base), show)
+        work = applying.Work(one.arm, one.access, order, one.staging, progress, request.verify, base, names)
         applying.apply(work, plan)
     return Outcome(plan, True)
 
@@ -107,6 +111,38 @@ def _again(before: Plan, now: Plan, show: Callable[[Plan], None]) -> Plan:
     if now.refusals:
         raise worst(now.refusals)
     return now
+
+
+def _require_base_of_use(target: Target) -> None:
+    """Raise CallerError where a file cannot be built on another one."""
+    hint = "leave --base-version out: the blocks that hold data are sent"
+    if target.kind != "gallery":
+        raise CallerError(f"--base-version names a version of a gallery, and this is a {target.kind}", hint)
+    if target.staging.route != "blob":
+        raise CallerError('a managed disk cannot be made of another one in part: route = "disk" takes no base', hint)
+
+
+def _with_staged(one: Session, order: Order, plan: Plan, version: str, base: Base | None) -> Plan:
+    """The plan with what its upload finds in the staging account, which is only looked at."""
+
+    def looked(action: Action) -> Action:
+        if action.kind != "blob":
+            return action
+        try:
+            found = staging.standing(one.staging, action.name, order.source)
+        except KilnError as refusal:
+            found = f"whether it is staged already cannot be seen: {refusal.what}"
+        built_on = _built_on(order, version, base) if version and not found else ""
+        return replace(action, details=(*action.details, *filter(None, (found, built_on))))
+
+    return replace(plan, actions=tuple(map(looked, plan.actions)))
+
+
+def _built_on(order: Order, version: str, base: Base | None) -> str:
+    if base is None:
+        return f"the list of {version}'s blocks is gone: everything is sent"
+    numbers, gone = order.source.blocks.changed_from(base.blocks)
+    return f"on top of {base.name}: {len(numbers) * BLOCK >> 20} MiB differ, {len(gone) * BLOCK >> 20} MiB become zero"
 
 
 def _base(one: Session, version: str) -> Base | None:
@@ -141,10 +177,10 @@ def change(
         return Outcome(plan, False)
     if plan.refusals:
         raise worst(plan.refusals)
-    with session(target, write=True) as one, held(one, progress):
+    with session(target, write=True) as one, held(one, progress) as names:
         plan = _again(plan, make(one.arm, target), show)
         before(target, plan)
-        applying.change(one.arm, target, plan, progress)
+        applying.change(one.arm, target, plan, names, progress)
     return Outcome(plan, True)
 
 

@@ -13,6 +13,7 @@ from build.progress import Progress
 from publish import bases, diskupload, pageblob, replication, shares, staging
 from publish.address import Address
 from publish.arm import Arm
+from publish.lease import Held
 from publish.plan import WORDS, Action, Order, Plan
 from publish.shares import Access
 from publish.staging import Base, Staging
@@ -24,7 +25,8 @@ GRANT_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Work:
-    """What the steps need: the session, what is published, the staging account, and what it may build on there."""
+    """What the steps need: the session, what is published, the staging account, what it may build on there, and the
+    names that are held, which are looked at before each step."""
 
     arm: Arm
     access: Access
@@ -33,12 +35,14 @@ class Work:
     progress: Progress
     verify: str
     base: Base | None
+    held: Held
 
 
 def apply(work: Work, plan: Plan) -> None:
     """Do every step, then wait until the versions are everywhere. Raises as each of its parts does."""
     for action in plan.actions:
         if action.changes:
+            work.held.require()
             STEPS[action.kind](work, action)
     for action in plan.of("version"):
         definition, name = action.name.split("/")
@@ -112,11 +116,12 @@ def _share(work: Work, action: Action) -> None:
         shares.apply(work.arm, work.access, work.order.target, action)
 
 
-def change(arm: Arm, target: Target, plan: Plan, progress: Progress) -> None:
+def change(arm: Arm, target: Target, plan: Plan, held: Held, progress: Progress) -> None:
     """Change or delete versions that exist, as the plan lists them."""
     for action in plan.actions:
         if not action.changes:
             continue
+        held.require()
         definition, name = action.name.split("/")
         with progress.step(f"Version {action.name} {WORDS[action.verb]}"):
             if action.verb == "delete":

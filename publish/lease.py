@@ -9,13 +9,15 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from build.errors import CallerError
+from build.errors import CallerError, MachineError
 from build.progress import Progress
 from publish import refusals
 from publish.staging import Staging
@@ -27,36 +29,84 @@ PATIENCE = SECONDS + 5
 """Seconds to wait for another holder: a dead one's lease has ended by then."""
 LOOK = 1.0
 FOLDER = "kiln-locks"
-HOLDER, PLACE, PROCESS = "holder", "place", "process"
+HOLDER, PLACE, PROCESS, LEASE = "holder", "place", "process", "lease"
+MARGIN = 5.0
+"""Seconds before a lease's end from which on it is renewed before anything is changed."""
+LOST = ("LeaseIdMismatchWithLeaseOperation", "LeaseNotPresentWithLeaseOperation", "LeaseIsBrokenAndCannotBeRenewed")
+"""Codes of a lease that is another's by now, or nobody's (Azure Storage, Blob service error codes)."""
+
+
+@dataclass
+class Lock:
+    """A name that is held, and when that was last certain, in seconds of a clock that also counts a machine's sleep."""
+
+    name: str
+    lease: Any
+    now: Callable[[], float] = field(default=lambda: time.clock_gettime(time.CLOCK_BOOTTIME), repr=False)
+    certain: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.certain = self.now()
+
+    def renew(self) -> None:
+        """Have it count from now on; raises what the service says."""
+        asked = self.now()
+        self.lease.renew()
+        self.certain = asked
+
+    def require(self) -> None:
+        """Raise MachineError where somebody else may hold it by now: after a pause in which nobody renewed it."""
+        if self.now() - self.certain < SECONDS - MARGIN:
+            return
+        with refusals.told(f"lock of {self.name}"):
+            try:
+                refusals.patiently(self.renew)
+            except Exception as refusal:
+                if refusals.code_of(refusal) not in LOST:
+                    raise
+                raise MachineError(
+                    f"{self.name} is no longer held: this process stood still for too long, and another may work on it",
+                    "run it again: it goes on with what is there by then",
+                ) from None
+
+
+@dataclass(frozen=True)
+class Held:
+    """The names that are held."""
+
+    locks: tuple[Lock, ...] = ()
+
+    def require(self) -> None:
+        """Raise MachineError where one of them is lost: to be asked before anything is changed."""
+        for lock in self.locks:
+            lock.require()
 
 
 @contextmanager
-def held(staging: Staging, names: list[str], progress: Progress) -> Iterator[None]:
+def held(staging: Staging, names: list[str], progress: Progress) -> Iterator[Held]:
     """Hold all these names, in one order for everybody.
 
     Raises CallerError where another holds one, else as `refusals.told` says.
     """
     with ExitStack() as stack:
-        for name in sorted(set(names)):
-            stack.enter_context(_one(staging, name, progress))
-        yield
+        yield Held(tuple(stack.enter_context(_one(staging, name, progress)) for name in sorted(set(names))))
 
 
 @contextmanager
-def _one(staging: Staging, name: str, progress: Progress) -> Iterator[None]:
+def _one(staging: Staging, name: str, progress: Progress) -> Iterator[Lock]:
     blob = staging.client().get_blob_client(f"{FOLDER}/{name}")
     with refusals.told(f"lock of {name}"):
-        lease = _acquire(blob, name, progress)
+        lock = Lock(name, _acquire(blob, name, progress))
     over = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(lease, over), daemon=True, name=f"kiln-lease-{name}")
+    keeper = threading.Thread(target=_keep, args=(lock, over), daemon=True, name=f"kiln-lease-{name}")
     keeper.start()
     try:
-        yield
+        yield lock
     finally:
         over.set()
         keeper.join()
         with suppress(Exception):  # it ends by itself, and what was done counts
-            lease.release()
+            lock.lease.release()
 
 
 def _acquire(blob: Any, name: str, progress: Progress) -> Any:
@@ -69,12 +119,11 @@ def _acquire(blob: Any, name: str, progress: Progress) -> Any:
     while True:
         lease = _try(blob)
         if lease:
-            mine = {HOLDER: _whoami(), PLACE: _place(), PROCESS: str(os.getpid())}
+            mine = {HOLDER: _whoami(), PLACE: _place(), PROCESS: str(os.getpid()), LEASE: str(lease.id)}
             refusals.patiently(partial(blob.set_blob_metadata, mine, lease=lease))
             return lease
         holder = refusals.patiently(blob.get_blob_properties).metadata
-        if _is_dead(holder):
-            _break(blob)
+        if _is_dead(holder) and _end(blob, holder.get(LEASE, "")):
             continue
         who = holder.get(HOLDER, "somebody")
         if time.monotonic() > end:
@@ -86,21 +135,28 @@ def _acquire(blob: Any, name: str, progress: Progress) -> Any:
 
 
 def _try(blob: Any) -> Any:
-    """The lease, None where another has it."""
+    """The lease, None where another has it. Its id is ours: asked for again after a lost answer, it is the same one."""
     from azure.core.exceptions import HttpResponseError
 
+    own = str(uuid.uuid4())
     try:
-        return refusals.patiently(lambda: blob.acquire_lease(SECONDS))
+        return refusals.patiently(lambda: blob.acquire_lease(SECONDS, lease_id=own))
     except HttpResponseError as refusal:
         if refusals.code_of(refusal) != "LeaseAlreadyPresent":
             raise
         return None
 
 
-def _break(blob: Any) -> None:
+def _end(blob: Any, lease: str) -> bool:
+    """End a dead holder's lease, that one alone: another may have taken the name since it was looked at."""
+    from azure.core.exceptions import HttpResponseError
     from azure.storage.blob import BlobLeaseClient
 
-    BlobLeaseClient(blob).break_lease(0)
+    try:
+        BlobLeaseClient(blob, lease).release()
+    except (HttpResponseError, ValueError):
+        return False
+    return True
 
 
 def _is_dead(holder: Mapping[str, str]) -> bool:
@@ -115,11 +171,11 @@ def _place() -> str:
     return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
 
 
-def _keep(lease: Any, over: threading.Event) -> None:
+def _keep(lock: Lock, over: threading.Event) -> None:
     """Renew it until it is over; where that fails once, the next time is soon enough."""
     while not over.wait(RENEWAL):
-        with suppress(Exception):  # said where it matters: Azure refuses what two would do at once
-            lease.renew()
+        with suppress(Exception):  # `Lock.require` says it where it matters
+            lock.renew()
 
 
 def _whoami() -> str:

@@ -83,7 +83,7 @@ class PageBlob:
             told = refusals.patiently(self.client.get_blob_properties)
         except ResourceNotFoundError as absent:
             # A HEAD has no body: its code is in a header.
-            if refusals.code_of(absent) in ("", "BlobNotFound", "ResourceNotFound"):
+            if refusals.code_of(absent) in ("", "BlobNotFound", "ContainerNotFound", "ResourceNotFound"):
                 return None
             raise
         copy = told.copy

@@ -5,9 +5,12 @@ A snapshot, a managed disk or a staged blob shows its used ranges; reading them 
 
 import json
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from build.cache import FULL
 from build.errors import CallerError, MachineError
 from build.progress import Progress
 from build.vhd import COOKIE, EPOCH, LENGTH, MIB, Footer
@@ -21,13 +24,24 @@ from publish.transfer import carry
 
 RECORD = ".ranges"
 """Ends the name of the file that says which pieces are here already."""
+BATCH = 4
+"""Pieces that wait for the disk together."""
 
 
-def pull(disk: str, address: Address, output: Path, progress: Progress) -> Path:
-    """The disk of that id, at that address, as the fixed VHD `output`; one that was begun is gone on with.
+@dataclass(frozen=True)
+class Origin:
+    """What is brought here. `known_by` tells it from every other disk, and from what it was before it changed;
+    `may_change` says that it may do so while it is read, which the service then has to notice."""
 
-    Raises CallerError where `output` exists or the address leads to no disk, MachineError where there is no room for
-    it or nothing comes through, SubscriptionError where access is refused.
+    known_by: Mapping[str, str]
+    may_change: bool = False
+
+
+def pull(origin: Origin, address: Address, output: Path, progress: Progress) -> Path:
+    """What lies at that address, as the fixed VHD `output`; one that was begun of the very same is gone on with.
+
+    Raises CallerError where `output` exists, the address leads to no disk or it changes meanwhile, MachineError where
+    there is no room for it or nothing comes through, SubscriptionError where access is refused.
     """
     if output.exists():
         raise CallerError(f"{output} exists already", "name another file with --output")
@@ -40,54 +54,96 @@ def pull(disk: str, address: Address, output: Path, progress: Progress) -> Path:
         if state.length <= LENGTH or state.length % LENGTH:
             raise CallerError(f"what is there has {state.length} bytes and is no disk", "name a disk, not another blob")
         there = address.blob.ranges()
+    etag = state.etag if origin.may_change else ""
+    known_by = {**origin.known_by, "length": str(state.length), "etag": etag}
     partial = output.with_name(f".{output.name}.partial")
     try:
-        _read({"disk": disk, "length": state.length}, address, there, partial, progress)
+        _read(known_by, address, there, partial, progress)
         _seal(partial, state.length)
+        partial.rename(output)
+        _record(partial).unlink(missing_ok=True)
     except OSError as refusal:
-        raise MachineError(
-            f"{output} cannot be written: {refusal.strerror}", "make room; what is here is kept"
-        ) from None
-    partial.rename(output)
-    _record(partial).unlink(missing_ok=True)
+        hint = "make room; what is here is kept" if refusal.errno in FULL else "name another file with --output"
+        raise MachineError(f"{output} cannot be written: {refusal.strerror}", hint) from None
     return output
 
 
-def _read(whose: dict[str, object], address: Address, there: Ranges, partial: Path, progress: Progress) -> None:
-    """Read what is missing. What a piece holds is on disk before the record says that it is here."""
-    record = _record(partial)
-    here = _here(record, whose) if partial.exists() else set()
+def _read(known_by: Mapping[str, str], address: Address, there: Ranges, partial: Path, progress: Progress) -> None:
+    """Read what is missing."""
+    here = _here(partial, known_by, progress)
     pieces = [one for one in _pieces(there) if one.offset not in here]
     _room(partial, sum(one.length for one in pieces))
-    with partial.open("r+b" if partial.exists() else "w+b", buffering=0) as file, record.open("a") as told:
-        os.truncate(partial, int(str(whose["length"])))
+    with (
+        partial.open("r+b" if here else "w+b", buffering=0) as file,
+        _record(partial).open("a" if here else "w") as told,
+    ):
+        os.truncate(partial, int(known_by["length"]))
         if not here:
-            told.truncate(0)
-            told.write(f"{json.dumps(whose)}\n")
-        blob: PageBlob = address.blob
-
-        def move(one: Extent) -> int:
-            os.pwrite(file.fileno(), blob.read(one), one.offset)
-            os.write(told.fileno(), f"{one.offset}\n".encode())
-            return one.length
-
-        told.flush()
-        meter = Meter(
-            f"Reading {partial.name[1:].removesuffix('.partial')}", sum(one.length for one in pieces), progress
-        )
-        carry("disk", pieces, move, meter, renew=address.renew)
-        os.fsync(file.fileno())
+            told.write(f"{json.dumps(known_by)}\n")
+            told.flush()
+        name = partial.name[1:].removesuffix(".partial")
+        meter = Meter(f"Reading {name}", sum(one.length for one in pieces), progress)
+        with Landing(file.fileno(), told.fileno()) as landing:
+            blob, etag = address.blob, known_by["etag"]
+            carry("disk", pieces, lambda one: _move(blob, etag, landing, one), meter, renew=address.renew)
 
 
-def _here(record: Path, whose: dict[str, object]) -> set[int]:
-    """Offsets of pieces that an earlier run has read of this very disk; none where it was another."""
+def _move(blob: PageBlob, etag: str, landing: "Landing", one: Extent) -> int:
+    from azure.core.exceptions import ResourceModifiedError
+
     try:
-        first, *lines = record.read_text().splitlines()
-        if json.loads(first) != whose:
-            return set()
-        return {int(line) for line in lines if line.isdigit()}
-    except (OSError, ValueError):
+        landing.put(one.offset, blob.read(one, etag))
+    except ResourceModifiedError:
+        raise CallerError("it was changed while it was read", "let it be, and run it again: it begins anew") from None
+    return one.length
+
+
+class Landing:
+    """Pieces as they arrive: the record says of one that it is here only after the disk has it."""
+
+    def __init__(self, file: int, record: int) -> None:
+        self.file, self.record = file, record
+        self._lock = threading.Lock()
+        self._waiting: list[int] = []
+
+    def __enter__(self) -> "Landing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._settle()
+
+    def put(self, offset: int, data: bytes) -> None:
+        """Write a piece. Raises OSError where there is no room for all of it."""
+        left = memoryview(data)
+        while left:
+            written = os.pwrite(self.file, left, offset)
+            offset, left = offset + written, left[written:]
+        with self._lock:
+            self._waiting.append(offset - len(data))
+            if len(self._waiting) >= BATCH:
+                self._settle()
+
+    def _settle(self) -> None:
+        os.fsync(self.file)
+        os.write(self.record, "".join(f"{one}\n" for one in self._waiting).encode())
+        self._waiting.clear()
+
+
+def _here(partial: Path, known_by: Mapping[str, str], progress: Progress) -> set[int]:
+    """Offsets of pieces that an earlier run has read of the very same; none, and it goes, where it was of another."""
+    record = _record(partial)
+    if not partial.exists() or not record.exists():
         return set()
+    try:
+        first, *lines = record.read_text().split("\n")
+        if json.loads(first) == known_by:
+            # The last line may be cut short where the machine died.
+            return {int(line) for line in lines[:-1]}
+    except ValueError:
+        pass
+    progress.note(f"what {partial.name} holds is of another disk, or of this one as it was: it begins anew")
+    return set()
 
 
 def _pieces(there: Ranges) -> Iterator[Extent]:
@@ -112,6 +168,8 @@ def _seal(partial: Path, length: int) -> None:
         footer = Footer.build(length, identity(length, file.read(MIB)), EPOCH)
         file.seek(length)
         file.write(bytes(footer))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _room(partial: Path, needed: int) -> None:

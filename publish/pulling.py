@@ -11,6 +11,7 @@ from publish import arm as resources
 from publish import credentials, pageblob, targetfile
 from publish.address import Address
 from publish.clouds import PUBLIC, Cloud
+from publish.pull import Origin
 from publish.pull import pull as bring
 from publish.refusals import without_secrets
 
@@ -40,7 +41,8 @@ def pull(request: PullRequest, progress: Progress) -> Path:
     who = credentials.credential(cloud)
     if request.blob:
         reach = partial(pageblob.by_address, request.blob, cloud.certificate, who)
-        return bring(without_secrets(request.blob), Address(reach, float("inf")), request.output, progress)
+        origin = Origin({"blob": without_secrets(request.blob)}, may_change=True)
+        return bring(origin, Address(reach, float("inf")), request.output, progress)
     return _pull_disk(request, given[0], cloud, who, progress)
 
 
@@ -55,8 +57,15 @@ def _pull_disk(request: PullRequest, id: str, cloud: Cloud, who: "TokenCredentia
             granted = arm.finish(f"access to {name}", partial(client.begin_grant_access, group, name, asked))
             return pageblob.by_address(str(granted["accessSAS"]), cloud.certificate)
 
+        found = arm.get(name, partial(client.get, group, name))
+        if found is None:
+            raise CallerError(f"there is no {name} in {group}", "is the id right, and does it still exist?")
+        own = found["properties"]
+        known_by = {"disk": id, **{key: str(own.get(key, "")) for key in ("uniqueId", "timeCreated")}}
         try:
-            return bring(id, Address(reach, READ_SECONDS), request.output, progress)
+            # While an address of a disk is granted no machine can have it; between two grants one may.
+            origin = Origin(known_by, may_change=not request.snapshot)
+            return bring(origin, Address(reach, READ_SECONDS), request.output, progress)
         finally:
             arm.finish(f"closing {name}", partial(client.begin_revoke_access, group, name))
 

@@ -8,6 +8,7 @@ from build.progress import Progress
 from publish import arm as resources
 from publish import credentials, lease, shares, staging
 from publish.arm import Arm
+from publish.lease import Held
 from publish.shares import Access
 from publish.staging import Staging
 from publish.target import Target
@@ -36,11 +37,11 @@ def session(target: Target, *, write: bool) -> Iterator[Session]:
 
 
 @contextmanager
-def held(one: Session, progress: Progress) -> Iterator[None]:
+def held(one: Session, progress: Progress) -> Iterator[Held]:
     """Be the only one who works on this target's definitions. The container is made if it is missing."""
     staging.ensure(one.staging)
-    with lease.held(one.staging, _locks(one.target), progress):
-        yield
+    with lease.held(one.staging, _locks(one.target), progress) as names:
+        yield names
 
 
 def _locks(target: Target) -> list[str]:

@@ -217,6 +217,24 @@ def staged(staging: Staging) -> list[tuple[str, str, int]]:
         return sorted((one.name, one.metadata[DIGEST], one.size) for one in found if (one.metadata or {}).get(TOOL))
 
 
+def standing(staging: Staging, name: str, source: Source) -> str:
+    """What of a file is in the account already, in words; "" where nothing is. It is only looked at.
+
+    Raises as `refusals.told` does.
+    """
+    blob = staging.blob(name)
+    with refusals.told(f"staging account {staging.endpoint}"):
+        state = blob.state()
+        if not state or state.metadata.get(DIGEST) != source.digest:
+            return ""
+        if state.metadata.get(STATE) == COMPLETE:
+            return "it is staged already: nothing is sent"
+        if state.copy == "pending" or (BASE in state.metadata and PREPARED not in state.metadata):
+            return "an earlier run has begun with a copy of its base"
+        left = sending.missing(source, blob.ranges()).length
+    return f"an earlier run has begun: {left >> 20} MiB are left"
+
+
 def remove(staging: Staging, names: Iterable[str]) -> None:
     """Remove these files."""
     for name in names:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from build.progress import Progress
-from publish import api
+from publish import api, credentials, staging, targetfile
 from publish.plan import Plan
 from publish.playground import azure
 from publish.playground.azure import Playground
 from publish.playground.world import Faults
+from publish.staging import Staging
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +70,13 @@ def desk(playground: Playground, tmp_path: Path) -> Desk:
     file = tmp_path / "gallery.toml"
     file.write_text(text)
     return Desk(playground, file, name, [])
+
+
+@pytest.fixture
+def account(desk: Desk) -> Staging:
+    """The staging account of the desk's target, its container made."""
+    target = targetfile.load(desk.target)
+    who = credentials.credential(target.cloud)
+    made = Staging(target.blob_endpoint, target.staging.container, who, target.cloud.certificate)
+    staging.ensure(made)
+    return made

@@ -10,6 +10,7 @@ from build.progress import Progress
 from publish import api, versions
 from publish.gate import NotProven
 from publish.playground.azure import GROUP
+from publish.playground.strict import Answer, Exchange
 from publish.playground.world import SUBSCRIPTION
 from tests.publish.conftest import Desk
 from tests.publish.images import Image, image, report, written
@@ -276,6 +277,56 @@ def test_waits_for_whoever_publishes_already_and_names_them(
         desk.publish(proven.folder)
     assert desk.versions() == []
     desk.publish(proven.folder)
+
+
+def details(outcome: api.Outcome) -> str:
+    return "; ".join(line for one in outcome.plan.of("blob") for line in one.details)
+
+
+def test_plans_with_what_is_staged_already(desk: Desk, proven: Image, tmp_path: Path) -> None:
+    gate = desk.playground.gate
+    assert "begun" not in details(desk.publish(proven.folder, apply=False))
+    seen: list[Exchange] = []
+
+    def refuse(one: Exchange, before: int) -> Answer | None:
+        if one.operation != "Put Page":
+            return None
+        seen.append(one)
+        return Answer(403, "AuthorizationPermissionMismatch") if len(seen) > 2 else None
+
+    gate.faults.append(refuse)
+    with pytest.raises(SubscriptionError):
+        desk.publish(proven.folder)
+    gate.faults.clear()
+    written = gate.sent(desk.name)
+    assert "an earlier run has begun" in details(desk.publish(proven.folder, apply=False))
+    assert gate.sent(desk.name) == written
+    desk.publish(proven.folder)
+    name = str(desk.versions()[0]["version"])
+    api.retire(desk.target, name, None, Progress(), desk.shown.append, delete=True, apply=True)
+    assert "nothing is sent" in details(desk.publish(proven.folder, apply=False))
+
+
+def test_plans_though_it_may_not_look_at_what_is_staged(desk: Desk, proven: Image) -> None:
+    def refuse(one: Exchange, before: int) -> Answer | None:
+        return Answer(403, "AuthorizationPermissionMismatch") if one.operation == "Head" else None
+
+    desk.playground.gate.faults.append(refuse)
+    assert "cannot be seen" in details(desk.publish(proven.folder, apply=False))
+
+
+def test_says_what_an_upload_will_build_on(desk: Desk, proven: Image, tmp_path: Path) -> None:
+    desk.publish(proven.folder)
+    other = image(tmp_path / "new" / proven.folder.name, "gen1", "gen2")
+    written(other.disk, 0, b"changed")
+    first = str(desk.versions()[0]["version"])
+    told = details(desk.publish(renewed(other).folder, apply=False, base=first))
+    assert "on top of" in told
+    with pytest.raises(CallerError, match="does not exist"):
+        desk.publish(proven.folder, apply=False, base="1.20200101.1")
+    desk.change("[staging]", '[staging]\nroute = "disk"')
+    with pytest.raises(CallerError, match="takes no base"):
+        desk.publish(proven.folder, apply=False, base=first)
 
 
 def test_keeps_what_the_next_upload_builds_on(desk: Desk, proven: Image, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from build.errors import CallerError, KilnError, SubscriptionError
 from build.progress import Progress
 from build.vhd import LENGTH
-from publish import credentials, sending, staging, targetfile
+from publish import sending, staging
 from publish.blocks import Extent
 from publish.playground.strict import Answer, Exchange, Fault
 from publish.source import Source, read
@@ -20,15 +20,6 @@ pytestmark = pytest.mark.real
 PIECES = 40
 IN_FLIGHT = 8
 """Pieces that are on their way at once at first: what of them came through, nobody knows who was killed."""
-
-
-@pytest.fixture
-def account(desk: Desk) -> Staging:
-    target = targetfile.load(desk.target)
-    who = credentials.credential(target.cloud)
-    made = Staging(target.blob_endpoint, target.staging.container, who, target.cloud.certificate)
-    staging.ensure(made)
-    return made
 
 
 @pytest.fixture

@@ -1,0 +1,139 @@
+"""Bringing a disk here: begun, broken off, changed meanwhile, without room."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from build.errors import CallerError, KilnError, MachineError
+from build.progress import Progress
+from publish import pull, pulling
+from publish.playground.strict import Answer, Exchange
+from publish.pulling import PullRequest
+from publish.staging import Staging
+from tests.publish.conftest import Desk
+from tests.publish.images import SIZE, disk
+
+pytestmark = pytest.mark.real
+READ = 6
+
+
+def staged(account: Staging, file: Path, name: str = "x.vhd") -> str:
+    """The file as a page blob, by another hand than ours; its URL."""
+    client = account.client().get_blob_client(name)
+    client.upload_blob(file.read_bytes(), blob_type="PageBlob", overwrite=True)
+    return str(client.url)
+
+
+def broken_after(desk: Desk, pieces: int) -> None:
+    """Refuse what comes after so many reads."""
+    seen: list[Exchange] = []
+
+    def fault(one: Exchange, before: int) -> Answer | None:
+        if one.operation != "Get Blob":
+            return None
+        seen.append(one)
+        return Answer(403, "AuthorizationFailure") if len(seen) > pieces else None
+
+    desk.playground.gate.faults.append(fault)
+
+
+def begun(desk: Desk, request: PullRequest) -> None:
+    """A pull that was broken off."""
+    broken_after(desk, READ)
+    with pytest.raises(KilnError):
+        pulling.pull(request, Progress())
+    desk.playground.gate.faults.clear()
+    assert request.output.with_name(f".{request.output.name}.partial").exists()
+
+
+@pytest.fixture
+def request_of(desk: Desk, account: Staging, tmp_path: Path) -> PullRequest:
+    url = staged(account, disk(tmp_path / "x.vhd", 20))
+    return PullRequest(tmp_path / "back.vhd", blob=url, to=desk.target)
+
+
+def test_begins_anew_where_the_disk_was_changed_meanwhile(
+    desk: Desk, account: Staging, request_of: PullRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun(desk, request_of)
+    other = disk(tmp_path / "other.vhd", 15, seed=2)
+    staged(account, other)
+    pulling.pull(request_of, Progress())
+    assert request_of.output.read_bytes() == other.read_bytes()
+    assert "it begins anew" in capsys.readouterr().err
+
+
+def test_never_goes_on_with_what_was_begun_of_another_disk(
+    desk: Desk, account: Staging, request_of: PullRequest, tmp_path: Path
+) -> None:
+    begun(desk, request_of)
+    other = disk(tmp_path / "other.vhd", 15, seed=2)
+    another = PullRequest(request_of.output, blob=staged(account, other, "y.vhd"), to=desk.target)
+    pulling.pull(another, Progress())
+    assert request_of.output.read_bytes() == other.read_bytes()
+
+
+def test_notices_a_disk_that_changes_while_it_is_read(desk: Desk, account: Staging, request_of: PullRequest) -> None:
+    seen: list[Exchange] = []
+
+    def change(one: Exchange, before: int) -> Answer | None:
+        if one.operation == "Get Blob" and not seen:
+            seen.append(one)
+            desk.playground.blobs.fence(request_of.blob)
+        return None
+
+    desk.playground.gate.faults.append(change)
+    with pytest.raises(CallerError, match="changed while it was read"):
+        pulling.pull(request_of, Progress())
+    assert not request_of.output.exists()
+    pulling.pull(request_of, Progress())
+    assert request_of.output.stat().st_size == SIZE + 512
+
+
+@pytest.mark.parametrize("damage", ["", "{", "no json\n1\n", "cut"])
+def test_trusts_no_damaged_record(
+    damage: str, desk: Desk, account: Staging, request_of: PullRequest, tmp_path: Path
+) -> None:
+    begun(desk, request_of)
+    record = request_of.output.with_name(f".{request_of.output.name}.partial{pull.RECORD}")
+    record.write_text(record.read_text()[:-2] if damage == "cut" else damage)
+    pulling.pull(request_of, Progress())
+    assert request_of.output.read_bytes() == (tmp_path / "x.vhd").read_bytes()
+
+
+def test_says_that_the_disk_is_full_and_goes_on_later(
+    desk: Desk, account: Staging, request_of: PullRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file system takes a part of a piece, then nothing."""
+    whole, taken = os.pwrite, []
+
+    def short(file: int, data: bytes, offset: int) -> int:
+        taken.append(offset)
+        if len(taken) > READ + 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return whole(file, data[: len(data) // 2] if len(taken) > READ else data, offset)
+
+    with monkeypatch.context() as patched, pytest.raises(MachineError, match="No space left") as caught:
+        patched.setattr(os, "pwrite", short)
+        pulling.pull(request_of, Progress())
+    assert "what is here is kept" in caught.value.hint
+    before = desk.playground.gate.count("Get Blob")
+    pulling.pull(request_of, Progress())
+    assert request_of.output.read_bytes() == (tmp_path / "x.vhd").read_bytes()
+    assert 0 < desk.playground.gate.count("Get Blob") - before < 20
+
+
+def test_says_of_a_piece_that_it_is_here_once_the_disk_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    settle, note = os.fsync, os.write
+    monkeypatch.setattr(os, "fsync", lambda file: (order.append("settled"), settle(file))[1])
+    monkeypatch.setattr(os, "write", lambda file, data: (order.append(data.decode()), note(file, data))[1])
+    with (tmp_path / "f").open("w+b", buffering=0) as file, (tmp_path / "r").open("w") as record:
+        with pull.Landing(file.fileno(), record.fileno()) as landing:
+            for number in range(pull.BATCH + 1):
+                landing.put(number * 4, b"data")
+        assert json.loads((tmp_path / "r").read_text().split()[-1]) == pull.BATCH * 4
+    assert order == ["settled", "0\n4\n8\n12\n", "settled", "16\n"]
