@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from build.errors import CallerError
 from publish import refusals
 from publish.blocks import CHUNK, Extent, Ranges
 
@@ -125,12 +126,18 @@ class PageBlob:
         self.client.clear_page(one.offset, one.length, **guard)
 
     def read(self, one: Extent, etag: str = "") -> bytes:
-        """The bytes of a piece, which the service's MD5 vouches for (at most 4 MiB). With `etag` the service refuses
-        (412) where the blob has changed since."""
-        asked: Any = self.client.download_blob(
-            one.offset, one.length, validate_content=True, max_concurrency=1, **_unchanged(etag)
-        )
-        return bytes(asked.readall())
+        """The bytes of a piece, which the service's MD5 vouches for (at most 4 MiB). With `etag` CallerError is raised
+        where anything of the blob has changed since it had that tag."""
+        from azure.core.exceptions import ResourceModifiedError
+
+        try:
+            asked: Any = self.client.download_blob(
+                one.offset, one.length, validate_content=True, max_concurrency=1, **_unchanged(etag)
+            )
+            return bytes(asked.readall())
+        except ResourceModifiedError:
+            hint = "let it be, and run it again: it begins anew"
+            raise CallerError(f"{self.url} was changed while it was read", hint) from None
 
     def ranges(self) -> Ranges:
         """Where something was written."""

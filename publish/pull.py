@@ -89,12 +89,7 @@ def _read(known_by: Mapping[str, str], address: Address, there: Ranges, partial:
 
 
 def _move(blob: PageBlob, etag: str, landing: "Landing", one: Extent) -> int:
-    from azure.core.exceptions import ResourceModifiedError
-
-    try:
-        landing.put(one.offset, blob.read(one, etag))
-    except ResourceModifiedError:
-        raise CallerError("it was changed while it was read", "let it be, and run it again: it begins anew") from None
+    landing.put(one.offset, blob.read(one, etag))
     return one.length
 
 
