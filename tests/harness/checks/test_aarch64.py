@@ -6,11 +6,8 @@ import pytest
 
 from build.errors import CallerError
 from harness.assembly import check_machine
-from harness.checks.boot import (
-    grub_speaks_on_the_serial_console,
-    the_kernel_speaks_early_on_aarch64,
-    the_kernel_speaks_on_the_serial_port,
-)
+from harness.checks.boot import grub_speaks_on_the_serial_console
+from harness.checks.cmdline import the_kernel_speaks_early_on_aarch64, the_kernel_speaks_on_the_serial_port
 from harness.checks.console import the_kernel_drives_the_serial_port
 from harness.grub import Entry, parse
 from harness.kernels import Kernel
