@@ -64,6 +64,13 @@ def read_settings(text: str) -> dict[str, str]:
     return {key: value for key, value in found.items() if value != "None"}
 
 
+def setting_at(tree: Tree, path: str, key: str) -> str:
+    """Where a `Key=value` line stands, as path:line, the last one of several; the path alone where there is none."""
+    lines = tree.read_text(path).splitlines()
+    found = [number for number, line in enumerate(lines, 1) if line.partition("=")[0].rstrip() == key]
+    return f"{path}:{found[-1]}" if found else path
+
+
 def read_release(tree: Tree) -> dict[str, str]:
     """os-release."""
     return read_settings(tree.read_text("/etc/os-release") or tree.read_text("/usr/lib/os-release"))
@@ -144,6 +151,18 @@ def is_enabled(tree: Tree, *units: str) -> bool:
         for folder in UNIT_FOLDERS
         for how in ("wants", "requires")
     )
+
+
+def makes_host_keys(tree: Tree) -> bool:
+    """Whether a unit of the image makes SSH host keys where there are none."""
+    units = [path.rpartition("/")[2] for path in tree.glob("/etc/systemd/system/*.service")]
+    units += [path.rpartition("/")[2] for path in tree.glob("/usr/lib/systemd/system/*ssh*")]
+    makers = [unit for unit in units if "ssh-keygen" in _unit_text(tree, unit) or "sshd-keygen" in unit]
+    return any(is_enabled(tree, unit) or "keygen" in unit for unit in makers)
+
+
+def _unit_text(tree: Tree, unit: str) -> str:
+    return tree.read_text(f"/etc/systemd/system/{unit}") or tree.read_text(f"/usr/lib/systemd/system/{unit}")
 
 
 def configuration(tree: Tree, *patterns: str) -> Iterator[tuple[str, int, str]]:

@@ -13,6 +13,8 @@ from harness.tree import Entry, Tree, Unreadable
 
 LARGEST = 1 << 30
 """Bytes of the largest file that is copied out of an image for a look."""
+SMALL = 1 << 16
+"""Bytes of a file that is kept once it was read: several checks ask for the same settings."""
 _ROOT = 2
 _PROMPT = "debugfs: "
 _LINE = re.compile(r"^/(\d+)/(\d{6})/(-?\d+)/(-?\d+)/(.*)/(\d*)/$", re.DOTALL)
@@ -26,6 +28,7 @@ class ExtTree(Tree):
         self.disk, self.offset, self.scratch = disk, offset, scratch
         self._folders: dict[int, Mapping[str, Entry]] = {}
         self._targets: dict[int, str] = {}
+        self._small: dict[int, bytes] = {}
         if not self._list(_ROOT):
             raise Unreadable(f"{disk.name}: debugfs finds no root folder at byte {offset}", "is the file system whole?")
 
@@ -50,7 +53,11 @@ class ExtTree(Tree):
         entry = self._entry(path)
         if entry is None or not entry.is_file or not limit:
             return b""
-        return self._dump(path, entry, limit)
+        if entry.size > SMALL:
+            return self._dump(path, entry, limit)
+        if entry.inode not in self._small:
+            self._small[entry.inode] = self._dump(path, entry, SMALL)
+        return self._small[entry.inode][:limit]
 
     def _dump(self, path: str, entry: Entry, limit: int) -> bytes:
         if entry.size > LARGEST:

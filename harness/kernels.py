@@ -9,6 +9,8 @@ from pathlib import Path
 from harness.initrd import Initrd, read_initrd
 from harness.tree import Tree, Unreadable
 
+BOOT_DRIVERS = ("hv_vmbus", "hv_storvsc", "hv_netvsc")
+"""Without the first two no disk of Hyper-V is found, without the third no network."""
 _LARGEST_INITRD = 512 << 20
 
 

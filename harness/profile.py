@@ -37,6 +37,9 @@ class When:
     def __and__(self, other: "When") -> "When":
         return When(f"{self.text} and {other.text}", lambda profile: self.holds(profile) and other.holds(profile))
 
+    def __or__(self, other: "When") -> "When":
+        return When(f"{self.text} or {other.text}", lambda profile: self.holds(profile) or other.holds(profile))
+
 
 GENERALIZED = When("generalized images", lambda profile: profile.kind == "generalized")
 SPECIALIZED = When("specialized images", lambda profile: profile.kind == "specialized")
@@ -44,6 +47,9 @@ CLOUD_INIT = When("images that cloud-init provisions", lambda profile: profile.p
 WAAGENT = When("images that waagent provisions", lambda profile: profile.provisioner == "waagent")
 IGNITION = When("images that Ignition provisions", lambda profile: profile.provisioner == "ignition")
 PROVISIONED = When("images with a provisioner", lambda profile: profile.provisioner != "none")
+DEBIAN = When("Debian and what is made from it", lambda profile: profile.family == "debian")
+ENTERPRISE = When("RHEL and what is built like it", lambda profile: profile.family in ("rhel", "fedora", "centos"))
+SUSE = When("SUSE's distributions", lambda profile: profile.family in ("suse", "opensuse"))
 GENERATION_1 = When("generation 1", lambda profile: 1 in profile.generations)
 GENERATION_2 = When("generation 2", lambda profile: 2 in profile.generations)
 X86_64 = When("x86_64", lambda profile: profile.arch == "x86_64")

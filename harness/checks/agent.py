@@ -2,8 +2,9 @@
 
 import re
 
+from harness import cloudinit
 from harness.checks.check import Complaints, check
-from harness.etc import is_enabled
+from harness.etc import configuration, is_enabled, makes_host_keys, setting_at
 from harness.grub import Entry
 from harness.profile import CLOUD_INIT, GENERALIZED, PROVISIONED, SPECIALIZED, WAAGENT, Profile
 from harness.tree import Tree
@@ -20,12 +21,19 @@ SWITCHES = re.compile(
 )
 OLDEST = (2, 2, 53, 1)
 """The oldest agent that Azure supports."""
+OLDEST_PYTHON = (2, 6)
+OLDEST_OPENSSL = (1,)
 
 
 def cloud_init_is_enabled(tree: Tree) -> bool:
     """Whether cloud-init would provision, as waagent asks systemctl."""
     units = ("cloud-init-local.service", "cloud-init-network.service", "cloud-init.service", "cloud-init-main.service")
     return is_enabled(tree, *units) and not tree.exists("/etc/cloud/cloud-init.disabled")
+
+
+def _at(tree: Tree, key: str) -> str:
+    """Where a setting of the agent's stands: path and line."""
+    return setting_at(tree, CONFIGURATION, key)
 
 
 @check("agent.present", severity="recommended", source=AGENT, repair="Install and enable it", when=PROVISIONED)
@@ -55,21 +63,21 @@ def the_agent_is_not_too_old(packages: dict[str, str], waagent: dict[str, str]) 
 
 
 @check("agent.autoupdate", severity="recommended", source=AGENT, repair="Remove that line")
-def the_agent_keeps_itself_up_to_date(waagent: dict[str, str]) -> Complaints:
+def the_agent_keeps_itself_up_to_date(waagent: dict[str, str], tree: Tree) -> Complaints:
     """Extensions rely on fixes that come with newer agents."""
     for key in ("AutoUpdate.Enabled", "AutoUpdate.UpdateToLatestVersion"):
         if waagent.get(key, "y").lower() == "n":
-            yield f"{CONFIGURATION}: {key}=n"
+            yield f"{_at(tree, key)}: {key}=n"
 
 
 @check("agent.provisioner", source=AGENT, repair="Set Provisioning.Agent to it, or to auto")
-def the_agent_knows_who_provisions(waagent: dict[str, str], profile: Profile) -> Complaints:
+def the_agent_knows_who_provisions(waagent: dict[str, str], profile: Profile, tree: Tree) -> Complaints:
     """Only this key is read: with a wrong one two programs provision, or none."""
     found = waagent.get("Provisioning.Agent", "auto").lower()
     allowed = {"cloud-init": ("cloud-init", "auto"), "waagent": ("waagent", "auto"), "none": ("disabled",)}
     wanted = ("disabled",) if profile.kind == "specialized" else allowed[profile.provisioner]
     if found not in wanted:
-        yield f"{CONFIGURATION}: Provisioning.Agent={found}, not {' or '.join(wanted)}"
+        yield f"{_at(tree, 'Provisioning.Agent')}: Provisioning.Agent={found}, not {' or '.join(wanted)}"
 
 
 @check("agent.auto-detect", source=AGENT, repair="Enable cloud-init-local.service", when=GENERALIZED & CLOUD_INIT)
@@ -86,7 +94,7 @@ def cloud_init_does_not_provision_as_well(waagent: dict[str, str], tree: Tree, e
     off = "disabled" in entry.values("cloud-init")
     if tree.exists("/usr/bin/cloud-init") and cloud_init_is_enabled(tree) and not off:
         told = waagent.get("Provisioning.Agent", "auto")
-        yield f"{CONFIGURATION}: Provisioning.Agent={told}, and cloud-init is enabled"
+        yield f"{_at(tree, 'Provisioning.Agent')}: Provisioning.Agent={told}, and cloud-init is enabled"
 
 
 @check("agent.bool-syntax", source=AGENT, repair="Write y or n, the key at the line's beginning")
@@ -94,25 +102,25 @@ def switches_are_y_or_n(waagent: dict[str, str], tree: Tree) -> Complaints:
     """The agent takes its built-in default for anything else, without a word."""
     for key, value in waagent.items():
         if SWITCHES.match(key) and value.lower() not in ("y", "n"):
-            yield f"{CONFIGURATION}: {key}={value}"
+            yield f"{_at(tree, key)}: {key}={value}"
     for number, line in enumerate(tree.read_text(CONFIGURATION).splitlines(), 1):
         if re.match(r"\s+[A-Za-z]+\.\w+\s*=", line):
             yield f"{CONFIGURATION}:{number}: {line.strip()} does not begin at column 1"
 
 
 @check("agent.legacy-keys", severity="recommended", source=AGENT, repair="Remove it: Provisioning.Agent decides")
-def no_dead_switch_misleads(waagent: dict[str, str]) -> Complaints:
+def no_dead_switch_misleads(waagent: dict[str, str], tree: Tree) -> Complaints:
     """Agents from 2.2.45 on ignore them, though many instructions still set them."""
     for key in ("Provisioning.Enabled", "Provisioning.UseCloudInit"):
         if key in waagent:
-            yield f"{CONFIGURATION}: {key}={waagent[key]}"
+            yield f"{_at(tree, key)}: {key}={waagent[key]}"
 
 
 @check("agent.root-pw", severity="recommended", source=AGENT, repair="Set it to y", when=GENERALIZED & WAAGENT)
-def the_agent_takes_roots_password_away(waagent: dict[str, str]) -> Complaints:
+def the_agent_takes_roots_password_away(waagent: dict[str, str], tree: Tree) -> Complaints:
     """Otherwise a root password of the build outlives deprovisioning."""
     if waagent.get("Provisioning.DeleteRootPassword", "n").lower() != "y":
-        yield f"{CONFIGURATION}: Provisioning.DeleteRootPassword is not y"
+        yield f"{_at(tree, 'Provisioning.DeleteRootPassword')}: Provisioning.DeleteRootPassword is not y"
 
 
 @check("agent.resource", source=AGENT, repair="Choose a file system that the image can make")
@@ -120,30 +128,98 @@ def the_agent_can_format_what_it_should(waagent: dict[str, str], tree: Tree) -> 
     """A resource disk that cannot be formatted leaves an error on each start, and no /mnt."""
     if waagent.get("ResourceDisk.Format", "n").lower() != "y":
         if waagent.get("ResourceDisk.EnableSwap", "n").lower() == "y":
-            yield f"{CONFIGURATION}: ResourceDisk.EnableSwap=y without ResourceDisk.Format=y does nothing"
+            place = _at(tree, "ResourceDisk.EnableSwap")
+            yield f"{place}: ResourceDisk.EnableSwap=y without ResourceDisk.Format=y does nothing"
         return
     kind = waagent.get("ResourceDisk.Filesystem", "ext4")
     if not any(tree.exists(f"{folder}/mkfs.{kind}") for folder in ("/usr/sbin", "/usr/bin")):
-        yield f"{CONFIGURATION}: ResourceDisk.Filesystem={kind}, and there is no mkfs.{kind}"
+        yield f"{_at(tree, 'ResourceDisk.Filesystem')}: ResourceDisk.Filesystem={kind}, and there is no mkfs.{kind}"
     if (
         waagent.get("ResourceDisk.EnableSwap", "n").lower() == "y"
         and waagent.get("ResourceDisk.SwapSizeMB", "0") == "0"
     ):
-        yield f"{CONFIGURATION}: ResourceDisk.EnableSwap=y with ResourceDisk.SwapSizeMB=0"
+        yield f"{_at(tree, 'ResourceDisk.SwapSizeMB')}: ResourceDisk.EnableSwap=y with ResourceDisk.SwapSizeMB=0"
 
 
 @check("agent.scsi-timeout", severity="recommended", source=AGENT, repair="Set OS.RootDeviceScsiTimeout=300")
-def disks_get_time_to_answer(waagent: dict[str, str]) -> Complaints:
+def disks_get_time_to_answer(waagent: dict[str, str], tree: Tree) -> Complaints:
     """Azure's storage may pause for longer than Linux's 30 seconds; the root then turns read-only."""
     if waagent.get("OS.RootDeviceScsiTimeout", "300") != "300":
-        yield f"{CONFIGURATION}: OS.RootDeviceScsiTimeout={waagent['OS.RootDeviceScsiTimeout']}"
+        yield f"{_at(tree, 'OS.RootDeviceScsiTimeout')}: OS.RootDeviceScsiTimeout={waagent['OS.RootDeviceScsiTimeout']}"
 
 
 @check("agent.extensions", severity="recommended", source=AGENT, repair="Remove that line")
-def extensions_are_allowed(waagent: dict[str, str]) -> Complaints:
+def extensions_are_allowed(waagent: dict[str, str], tree: Tree) -> Complaints:
     """Azure's password reset, monitoring and backup are extensions."""
     if waagent.get("Extensions.Enabled", "y").lower() == "n":
-        yield f"{CONFIGURATION}: Extensions.Enabled=n"
+        yield f"{_at(tree, 'Extensions.Enabled')}: Extensions.Enabled=n"
+
+
+@check(
+    "agent.deps",
+    source="Microsoft: agent's requirements; WALinuxAgent",
+    repair="Install what is missing, or a newer release of it",
+)
+def the_agent_finds_what_it_calls(tree: Tree, waagent: dict[str, str]) -> Complaints:
+    """It needs Python 2.6, OpenSSL 1.0 and the network's tools everywhere; more where it formats the resource disk or
+    guards the host's address. (A newer Python, 3.9, is what LISA asks; accounts and programs have checks of their own.)
+    """
+    yield from _too_old(tree)
+    needed: list[tuple[str, ...]] = [("ip",), ("sed",), ("grep",)]
+    if waagent.get("ResourceDisk.Format", "n").lower() == "y":
+        needed += [("sfdisk", "parted", "fdisk")]
+    if waagent.get("OS.EnableFirewall", "n").lower() == "y":
+        needed += [("iptables", "nft", "firewall-cmd")]
+    for names in needed:
+        if not any(tree.exists(f"{folder}/{name}") for folder in ("/usr/sbin", "/usr/bin") for name in names):
+            yield f"there is no {' nor '.join(names)}"
+
+
+def _too_old(tree: Tree) -> Complaints:
+    pythons = [_numbers(path) for path in tree.glob("/usr/lib*/python[23].*") if tree.is_folder(path)]
+    if pythons and max(pythons) < OLDEST_PYTHON:
+        yield f"Python {_dotted(max(pythons))} is older than {_dotted(OLDEST_PYTHON)}"
+    libraries = (*tree.glob("/usr/lib*/libcrypto.so.*"), *tree.glob("/usr/lib/*-linux-gnu*/libcrypto.so.*"))
+    versions = [_numbers(path.partition(".so.")[2]) for path in libraries]
+    if versions and max(versions) < OLDEST_OPENSSL:
+        yield f"OpenSSL {_dotted(max(versions))} is older than {_dotted(OLDEST_OPENSSL)}"
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text.rpartition("/")[2]))
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))
+
+
+@check(
+    "agent.hostkeys",
+    source=AGENT,
+    repair="Set Provisioning.RegenerateSshHostKeyPair=y, or let a unit make host keys; for cloud-init name a type "
+    "that ssh_genkeytypes lists",
+    when=GENERALIZED & PROVISIONED,
+)
+def the_agent_finds_host_keys(waagent: dict[str, str], tree: Tree, profile: Profile) -> Complaints:
+    """An image has none: whoever provisions makes them. The agent waits half an hour for the key that it is to report,
+    and tells Azure then that provisioning has failed."""
+    missing = tuple(_lacking_host_keys(waagent, tree, profile))
+    if missing and not makes_host_keys(tree):
+        yield from missing
+
+
+def _lacking_host_keys(waagent: dict[str, str], tree: Tree, profile: Profile) -> Complaints:
+    regenerates = waagent.get("Provisioning.RegenerateSshHostKeyPair", "n").lower() == "y"
+    if profile.provisioner == "waagent" and not regenerates:
+        place = setting_at(tree, CONFIGURATION, "Provisioning.RegenerateSshHostKeyPair")
+        yield f"{place}: Provisioning.RegenerateSshHostKeyPair is not y, and no unit makes host keys"
+    # "auto" has the agent report the RSA key.
+    wanted = waagent.get("Provisioning.SshHostKeyPairType", "rsa").lower().replace("auto", "rsa")
+    lists = [one for one in configuration(tree, *cloudinit.CONFIGURATION) if one[2].startswith("ssh_genkeytypes:")]
+    for path, number, line in lists[-1:] if profile.provisioner == "cloud-init" else ():
+        made = re.findall(r"\w+", line.partition(":")[2])
+        if made and wanted not in made:
+            yield f"{path}:{number}: {line}: the agent waits for a host key of type {wanted}"
 
 
 @check("spec.agent", source=AGENT, repair="Set Provisioning.Agent=disabled", when=SPECIALIZED)

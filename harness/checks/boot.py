@@ -6,6 +6,7 @@ import re
 from build.gpt import BIOS_BOOT, ESP, MBR_ESP, SECTOR
 from harness.checks.check import Complaints, check
 from harness.diskfacts import DiskFacts
+from harness.etc import configuration
 from harness.filesystem import FileSystem
 from harness.grub import FOLDERS, Entry, Menu, parse, read_menu
 from harness.profile import GENERATION_1, GENERATION_2, Profile
@@ -159,3 +160,27 @@ def grub_waits_a_moment(grub: Menu) -> Complaints:
         yield f"{grub.path} waits 0 seconds"
     elif timeout.lstrip("-").isdigit() and not 0 < int(timeout) <= 30:
         yield f"{grub.path} waits {timeout} seconds"
+
+
+@check(
+    "grub.bls",
+    severity="recommended",
+    source="Microsoft: Prepare a Red Hat VHD (8 and newer)",
+    repair="Set GRUB_ENABLE_BLSCFG=true, `grub2-editenv - unset kernelopts`, and write the menu anew",
+)
+def the_menus_entries_have_one_source(grub: Menu, tree: Tree) -> Complaints:
+    """Where entries lie in files of their own, the command line of a later kernel comes from there: what is written
+    elsewhere changes nothing, or everything at the next run of grub2-mkconfig."""
+    settings = [*configuration(tree, "/etc/default/grub", "/etc/default/grub.d/*.cfg")]
+    for path, number, line in settings:
+        if line.startswith("ENABLE_BLSCFG"):
+            yield f"{path}:{number}: {line}: GRUB knows GRUB_ENABLE_BLSCFG alone"
+    if not any(command[0] == "blscfg" for command in grub.commands):
+        return
+    told = [line.partition("=")[2].strip("\"'") for _, _, line in settings if line.startswith("GRUB_ENABLE_BLSCFG=")]
+    if settings and told[-1:] != ["true"]:
+        yield f"{grub.path} takes its entries from files, and GRUB_ENABLE_BLSCFG=true is set nowhere"
+    if not any("$kernelopts" in tree.read_text(path) for path in tree.glob("/boot/loader/entries/*.conf")):
+        for path, number, line in configuration(tree, f"{posixpath.dirname(grub.path)}/grubenv"):
+            if line.startswith("kernelopts="):
+                yield f"{path}:{number}: {line}: no entry uses it"

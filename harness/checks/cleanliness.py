@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from harness.checks.check import Complaints, check
-from harness.etc import Account, is_enabled
+from harness.etc import Account, makes_host_keys
 from harness.profile import GENERALIZED, Profile
 from harness.tree import Tree
 
@@ -78,19 +78,8 @@ def host_keys_are_not_baked_in(tree: Tree, profile: Profile) -> Complaints:
     """Keys in the image would be shared by every VM made from it; without a way to make new ones nobody gets in."""
     for path in tree.glob("/etc/ssh/ssh_host_*key*"):
         yield f"{path} is part of the image"
-    if profile.provisioner == "none" and not _makes_host_keys(tree):
+    if profile.provisioner == "none" and not makes_host_keys(tree):
         yield "nothing makes host keys on the first boot"
-
-
-def _makes_host_keys(tree: Tree) -> bool:
-    units = [path.rpartition("/")[2] for path in tree.glob("/etc/systemd/system/*.service")]
-    units += [path.rpartition("/")[2] for path in tree.glob("/usr/lib/systemd/system/*ssh*")]
-    makers = [unit for unit in units if "ssh-keygen" in _unit_text(tree, unit) or "sshd-keygen" in unit]
-    return any(is_enabled(tree, unit) or "keygen" in unit for unit in makers)
-
-
-def _unit_text(tree: Tree, unit: str) -> str:
-    return tree.read_text(f"/etc/systemd/system/{unit}") or tree.read_text(f"/usr/lib/systemd/system/{unit}")
 
 
 @check("clean.dhcp", source=DEPROVISION, repair="Delete that file", when=GENERALIZED)

@@ -3,12 +3,23 @@
 import re
 
 from harness.checks.check import Complaints, check
+from harness.etc import configuration
 from harness.grub import Entry
 from harness.initrd import Initrd
 from harness.profile import AARCH64, GENERATION_2, X86_64, Profile
 from harness.tree import Tree
 
 GENERIC = "Microsoft: Prepare a Linux VHD for upload (generic steps)"
+NAMED_CARDS = (
+    "/etc/netplan/*.yaml",
+    "/etc/network/interfaces",
+    "/etc/network/interfaces.d/*",
+    "/etc/systemd/network/*.network",
+    "/etc/NetworkManager/system-connections/*.nmconnection",
+    "/etc/sysconfig/network-scripts/ifcfg-eth0",
+    "/etc/sysconfig/network/ifcfg-eth0",
+)
+"""Where a network card may be configured by its name."""
 
 
 @check("cmdline.console", source=GENERIC, repair="Put console=ttyS0 last on the kernel's command line")
@@ -82,3 +93,21 @@ def nvme_disks_get_time_to_answer(entry: Entry, tree: Tree) -> Complaints:
     rules = tree.glob("/usr/lib/udev/rules.d/80-azure-disk.rules")
     if not rules and "240" not in entry.values("nvme_core.io_timeout"):
         yield "neither nvme_core.io_timeout=240 nor azure-vm-utils' 80-azure-disk.rules"
+
+
+@check(
+    "cmdline.ifnames",
+    severity="recommended",
+    source="Microsoft: Prepare a Red Hat, an Oracle Linux VHD",
+    repair="Add net.ifnames=0, or configure the card by something else than its name",
+)
+def the_card_that_is_configured_keeps_its_name(tree: Tree, entry: Entry) -> Complaints:
+    """Settings for eth0 are for nobody where systemd calls the card otherwise: the VM has no network then."""
+    if "0" in entry.values("net.ifnames"):
+        return
+    for path, number, line in configuration(tree, *NAMED_CARDS):
+        if path.endswith("/ifcfg-eth0"):
+            yield f"{path} configures eth0, and the default entry has no net.ifnames=0"
+            return
+        if re.search(r"\beth0\b", line):
+            yield f"{path}:{number}: {line}: the default entry has no net.ifnames=0"

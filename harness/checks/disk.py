@@ -4,6 +4,7 @@ from build.gpt import BIOS_BOOT, ESP, LINUX_BOOT, MBR_ESP, SECTOR
 from build.vhd import COOKIE, FIXED, LENGTH, MIB
 from harness.checks.check import Complaints, check
 from harness.diskfacts import DiskFacts
+from harness.extfree import sample
 from harness.filesystem import FileSystem
 from harness.profile import GENERATION_1, GENERATION_2, Profile
 
@@ -11,7 +12,12 @@ VHD = "Microsoft: Azure VM certification FAQ; Prepare a Linux VHD"
 TRUSTED_CREATORS = (b"qem2", b"win ", b"d2v ")
 """Creators whose current size every reader believes; QEMU takes that of others from the geometry (block/vpc.c)."""
 GIB = 1 << 30
+LARGEST_BLOB = 8192 * GIB
+LARGEST_UPLOAD = 32768 * GIB
 FIRST_FREE = 2048
+GPT = b"EFI PART"
+MOST_LEFT = 0.05
+"""The share of free blocks that may hold something: a few files are deleted in every build."""
 
 
 @check("vhd.fixed", source=VHD, repair="Convert it: `qemu-img convert -O vpc -o subformat=fixed,force_size`")
@@ -70,6 +76,49 @@ def every_reader_sees_the_same_size(vhd: DiskFacts) -> Complaints:
         yield f"creator {creator!r}: the geometry makes {seen} bytes, the current size {vhd.footer.current_size}"
 
 
+@check(
+    "vhd.qemu-version",
+    source="Microsoft: Prepare a Linux VHD (generic steps)",
+    repair="Convert it anew with QEMU 2.6 or newer: `-o subformat=fixed,force_size`",
+)
+def no_converter_changed_the_size(vhd: DiskFacts) -> Complaints:
+    """QEMU between 2.2 and 2.6, and newer ones without force_size, round a disk's size to whole cylinders; a footer
+    does not tell the version."""
+    if vhd.footer and vhd.footer.creator == b"qemu" and vhd.virtual_size % MIB:
+        cylinders, heads, sectors = vhd.footer.geometry
+        if cylinders * heads * sectors * SECTOR == vhd.virtual_size:
+            yield f"QEMU made the size {cylinders} cylinders of {heads * sectors} sectors: {vhd.virtual_size} bytes"
+
+
+@check(
+    "vhd.resize-raw",
+    severity="recommended",
+    source="Microsoft: Prepare a Linux VHD (generic steps)",
+    repair="Resize the raw disk, and convert it then",
+)
+def the_vhd_kept_its_size(vhd: DiskFacts) -> Complaints:
+    """Microsoft warns that a VHD whose own size was changed may not boot: the footer keeps both sizes."""
+    if vhd.footer and vhd.footer.original_size != vhd.footer.current_size:
+        yield f"it was made with {vhd.footer.original_size} bytes and has {vhd.footer.current_size}"
+
+
+@check("vhd.blob", severity="recommended", source=VHD, repair="Rename the file, or name the blob otherwise")
+def its_name_can_be_a_blob(vhd: DiskFacts) -> Complaints:
+    """Tools name the page blob as the file, and the Marketplace takes no VHD with such a character in its address."""
+    if strange := sorted(set(vhd.path.name) & set("%\"'")):
+        yield f"the file's name {vhd.path.name} has {' '.join(strange)}"
+
+
+@check(
+    "vhd.logical-sector", source="Microsoft: Upload a VHD to Azure", repair="Make the disk anew with 512-byte sectors"
+)
+def its_sectors_have_512_bytes(vhd: DiskFacts) -> Complaints:
+    """A VHD counts sectors of 512 bytes: what was laid out in larger ones is found at other places on Azure."""
+    for size in (1024, 2048, 4096):
+        if vhd.read(size, 8) == GPT and vhd.read(SECTOR, 8) != GPT:
+            yield f"its partition table was made for sectors of {size} bytes"
+
+
 @check("vhd.size-min", source=VHD, repair="Make the disk larger")
 def the_disk_is_large_enough(vhd: DiskFacts) -> Complaints:
     """Azure takes no VHD below 20 MiB."""
@@ -96,6 +145,32 @@ def the_disk_is_no_larger_than_an_os_disk(disk: DiskFacts) -> Complaints:
     """An OS disk of generation 2 ends at 4095 GiB."""
     if disk.virtual_size > 4095 * GIB:
         yield f"the disk has {disk.virtual_size / GIB:.0f} GiB"
+
+
+@check("disk.blob-limit", source="Microsoft: FAQ for disks; Upload a VHD", repair="Make the disk smaller")
+def the_disk_can_be_uploaded(vhd: DiskFacts) -> Complaints:
+    """A page blob ends at 8 TiB, and what is written right into a managed disk at 32 TiB."""
+    if vhd.virtual_size > LARGEST_UPLOAD:
+        yield f"the disk has {vhd.virtual_size / GIB:.0f} GiB: no upload takes it"
+    elif vhd.virtual_size + LENGTH > LARGEST_BLOB:
+        yield f"the disk has {vhd.virtual_size / GIB:.0f} GiB: it fits into no page blob"
+
+
+@check(
+    "disk.sparse",
+    severity="recommended",
+    source="AlmaLinux's Azure images",
+    repair="Fill the free space with zeros (`fstrim`, `zerofree`) before the disk is converted",
+)
+def free_space_is_zeros(disk: DiskFacts, root: FileSystem) -> Complaints:
+    """Uploads leave zeros out: what lies in free space is sent and stored for nothing, deleted secrets among it. Looked
+    at are samples of ext file systems, whose bitmaps tell what is free."""
+    holder = next((one for one in disk.partitions if disk.filesystems[one.number] is root), None)
+    if holder is None or not root.kind.startswith("ext"):
+        return
+    looked, full = sample(disk.read, holder.offset)
+    if full > MOST_LEFT * looked:
+        yield f"{full} of {looked} free places of the root file system hold data: {full / looked:.0%}"
 
 
 @check("part.table", source="UEFI specification 5.3", repair="Repair it: `sgdisk --verify`, then `sgdisk -e`")

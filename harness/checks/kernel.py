@@ -1,19 +1,37 @@
 """The kernel and its drivers (catalogue 2.1)."""
 
 import re
+from collections.abc import Mapping
 
 from harness.checks.check import Complaints, check
 from harness.etc import configuration
 from harness.grub import Entry
-from harness.kernels import Kernel
-from harness.profile import GENERALIZED, PROVISIONED, Profile
+from harness.kernels import BOOT_DRIVERS, Kernel, initrd_path
+from harness.profile import DEBIAN, ENTERPRISE, GENERALIZED, PROVISIONED, SUSE, Profile
 from harness.tree import Tree
 
 GENERIC = "Microsoft: Prepare a Linux VHD for upload; LISA hv_module"
 HYPERV = ("HYPERV", "HYPERV_STORAGE", "HYPERV_NET", "HYPERV_UTILS")
-BOOT_DRIVERS = ("hv_vmbus", "hv_storvsc", "hv_netvsc")
 NEEDED = (*BOOT_DRIVERS, "hv_utils", "udf", "vfat", "isofs", "sr_mod", "nvme", "nvme_core")
 MODPROBE = ("/etc/modprobe.d/*.conf", "/usr/lib/modprobe.d/*.conf", "/run/modprobe.d/*.conf")
+UNWANTED = {
+    ENTERPRISE: ("nouveau", "lbm_nouveau", "amdgpu", "skx_edac", "intel_cstate", "intel_uncore", "acpi_cpufreq"),
+    SUSE: ("vfb", "pcspkr", "intel_rapl", "skx_edac"),
+}
+"""What vendors' own Azure images blacklist besides floppy, by the families that do."""
+TUNED = re.compile(r"[-+](azure|cloud)\b")
+"""How versions of kernels made for clouds are told: 6.8.0-1030-azure, 6.12.57+deb13-cloud-amd64."""
+NUMA = (2, 6, 37)
+"""The first kernel that reads Hyper-V's tables of memory right."""
+NUMA_BACKPORT = (2, 6, 32, 504)
+SACK: Mapping[tuple[int, ...], int] = {(5, 1): 11, (4, 19): 52, (4, 14): 127, (4, 9): 182, (4, 4): 182, (3, 16): 69}
+"""The first release of each of kernel.org's series without CVE-2019-11477, -11478 and -11479."""
+SACK_ENTERPRISE: Mapping[tuple[int, ...], tuple[int, ...]] = {
+    (4, 18, 0): (80, 4, 2),
+    (3, 10, 0): (957, 21, 3),
+    (2, 6, 32): (754, 15, 3),
+}
+"""The same for Red Hat's kernels, by what stands behind the dash (RHSA-2019:1479, 1481, 1488)."""
 
 
 @check("kernel.64bit", source="Microsoft: certification FAQ", repair="Build for x86_64 or aarch64")
@@ -130,3 +148,80 @@ def nothing_bars_what_azure_needs(tree: Tree, entry: Entry) -> Complaints:
 
 def _modprobe(tree: Tree) -> list[list[str]]:
     return [line.split() for _, _, line in configuration(tree, *MODPROBE)]
+
+
+@check("kernel.numa", source="Microsoft: Prepare a Linux VHD for upload", repair="Use a newer kernel, or add numa=off")
+def the_kernel_reads_hyperv_memory_tables(kernels: dict[str, Kernel], entry: Entry) -> Complaints:
+    """Older kernels take Hyper-V's tables of memory wrong on larger sizes, and die while booting."""
+    for version in kernels:
+        numbers = _numbers(version)
+        backported = numbers[:3] == NUMA_BACKPORT[:3] and numbers >= NUMA_BACKPORT and ".el" in version
+        if () < numbers < NUMA and not backported and "off" not in entry.values("numa"):
+            yield f"kernel {version} is older than 2.6.37, and the default entry has no numa=off"
+
+
+@check(
+    "kernel.sack",
+    severity="recommended",
+    source="Microsoft: certification FAQ; CVE-2019-11477",
+    repair="Use a newer kernel",
+)
+def no_packet_stops_the_kernel(kernels: dict[str, Kernel]) -> Complaints:
+    """Anybody who reaches a TCP port can bring kernels before June 2019 down: the Marketplace refuses them."""
+    for version in kernels:
+        numbers = _numbers(version)
+        if numbers[:2] >= (5, 2):
+            continue
+        fixed = SACK_ENTERPRISE.get(numbers[:3]) if ".el" in version else None
+        if fixed is not None:
+            if numbers[3:] < fixed:
+                yield f"kernel {version} is older than {'.'.join(map(str, fixed))} of its series, which has the repair"
+        elif numbers[2:3] > (0,) and numbers[:2] in SACK:
+            if numbers[2] < SACK[numbers[:2]]:
+                yield f"kernel {version} is older than {'.'.join(map(str, (*numbers[:2], SACK[numbers[:2]])))}"
+        else:
+            yield f"kernel {version}: whether its maker repaired it, its version does not tell"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """A version's numbers up to its first word: 4.18.0-80.4.2.el8_0.x86_64 has six."""
+    found = re.match(r"\d+(?:[.-]\d+)*", version)
+    return tuple(int(number) for number in re.findall(r"\d+", found[0])) if found else ()
+
+
+@check(
+    "kernel.blacklist-extra",
+    severity="recommended",
+    source="vendors' images: osbuild, AlmaLinux, SUSE",
+    repair="Blacklist it in /etc/modprobe.d",
+    when=ENTERPRISE | SUSE,
+)
+def drivers_of_foreign_hardware_stay_out(kernels: dict[str, Kernel], tree: Tree, profile: Profile) -> Complaints:
+    """They take hold of what belongs to the host (counters, clocks) or of passed-through GPUs, and fill the log."""
+    names = [name for family, unwanted in UNWANTED.items() if family.holds(profile) for name in unwanted]
+    barred = {words[1].replace("-", "_") for words in _modprobe(tree) if words[0] == "blacklist" and len(words) > 1}
+    for kernel in kernels.values():
+        if open_ := [name for name in names if name in kernel.modules and name not in barred]:
+            yield f"kernel {kernel.version} has {', '.join(open_)}, and nothing blacklists it"
+
+
+@check(
+    "kernel.azure-flavour",
+    severity="recommended",
+    source="Microsoft: endorsed distributions; Ubuntu's and Debian's Azure images",
+    repair="Install the kernel for clouds, and remove the others",
+)
+def the_kernel_made_for_azure_boots(
+    kernels: dict[str, Kernel], entry: Entry, tree: Tree, profile: Profile
+) -> Complaints:
+    """It has Azure's network cards and fixes before others, and little else; a kernel that is left over without an
+    initramfs cannot boot when it is chosen."""
+    tuned = [version for version in kernels if TUNED.search(version)]
+    booted = entry.linux.partition("vmlinuz-")[2]
+    if tuned and booted in kernels and booted not in tuned:
+        yield f"the default entry boots kernel {booted}, and {', '.join(tuned)} is there"
+    if not tuned and DEBIAN.holds(profile):
+        yield f"none of the kernels ({', '.join(kernels)}) is made for clouds"
+    for version, kernel in kernels.items():
+        if not initrd_path(tree, version) and not set(BOOT_DRIVERS) <= kernel.builtin:
+            yield f"kernel {version} has no initramfs"

@@ -2,14 +2,15 @@
 
 import re
 
+from harness import cloudinit
 from harness.checks.check import Complaints, check
+from harness.cloudinit import CONFIGURATION
 from harness.etc import configuration, is_enabled, unit_exists
 from harness.grub import Entry
-from harness.profile import CLOUD_INIT, GENERALIZED
+from harness.profile import CLOUD_INIT, ENTERPRISE, GENERALIZED, SUSE, Profile
 from harness.tree import Tree
 
 DOCUMENTED = "Microsoft: Prepare a Linux image with cloud-init; cloud-init documentation"
-CONFIGURATION = ("/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/*.cfg")
 INSTALLERS = (
     "50-curtin-networking.cfg",
     "curtin-preserve-sources.cfg",
@@ -17,6 +18,19 @@ INSTALLERS = (
     "subiquity-disable-cloudinit-networking.cfg",
 )
 PROVISIONS = GENERALIZED & CLOUD_INIT
+SPARES_CARDS = (19, 4)
+"""The first version that leaves the virtual functions of accelerated networking alone."""
+NEEDS_NO_DISC = (21, 2)
+"""The first version that provisions from the metadata service where the disc cannot be read."""
+OWN_NETWORK = (
+    "/etc/netplan/*.yaml",
+    "/etc/network/interfaces",
+    "/etc/network/interfaces.d/*",
+    "/etc/systemd/network/*.network",
+    "/etc/sysconfig/network-scripts/ifcfg-[!l]*",
+    "/etc/sysconfig/network/ifcfg-[!l]*",
+)
+"""Where an image may configure the network itself; NetworkManager needs no file for DHCP."""
 
 
 @check("ci.enabled", source=DOCUMENTED, repair="Let nothing switch it off, and enable its units", when=PROVISIONS)
@@ -104,3 +118,47 @@ def no_configuration_holds_tabs(tree: Tree) -> Complaints:
         for number, line in enumerate(tree.read_text(path).splitlines(), 1):
             if re.match(r" *\t", line):
                 yield f"{path}:{number} is indented with a tab"
+
+
+@check(
+    "ci.netconf",
+    severity="recommended",
+    source="Microsoft: Prepare a Red Hat, a SUSE VHD; Debian's Azure images",
+    repair="Set datasource: Azure: apply_network_config: False, or give the network a configuration of the image's own",
+    when=PROVISIONS,
+)
+def one_program_configures_the_network(tree: Tree, entry: Entry, profile: Profile) -> Complaints:
+    """Where the distribution's own tools look after the network (Red Hat's, SUSE's), cloud-init's settings outlive a
+    change of network cards; where cloud-init is told to leave it alone, something else must ask for an address."""
+    lines = list(configuration(tree, *CONFIGURATION))
+    off = [one for one in lines if re.match(r"network:\s*\{\s*config:\s*disabled|config:\s*disabled", one[2])]
+    if "disabled" in entry.values("network-config"):
+        off.append(("the command line", 0, "network-config=disabled"))
+    told = [one for one in lines if one[2].startswith("apply_network_config:")]
+    applies = not told or re.search(r":\s*(false|no|off)\b", told[-1][2], re.IGNORECASE) is None
+    if (ENTERPRISE | SUSE).holds(profile) and applies and not off:
+        where = f"{told[-1][0]}:{told[-1][1]}: {told[-1][2]}" if told else "no file sets apply_network_config"
+        yield f"{where}: cloud-init writes settings for each card that it sees"
+    if off and not is_enabled(tree, "NetworkManager.service") and not _asks_for_an_address(tree):
+        path, number, line = off[-1]
+        yield f"{path}:{number}: {line}: and no file of the image's own asks for an address"
+
+
+def _asks_for_an_address(tree: Tree) -> bool:
+    return any(re.search(r"dhcp", line, re.IGNORECASE) for _, _, line in configuration(tree, *OWN_NETWORK))
+
+
+@check(
+    "ci.version",
+    severity="recommended",
+    source="Microsoft: Prepare a Linux VHD; accelerated networking",
+    repair="Install a newer cloud-init",
+    when=CLOUD_INIT,
+)
+def cloud_init_is_not_too_old(tree: Tree) -> Complaints:
+    """Versions before 21.2 need the provisioning disc, those before 19.4 take the cards of accelerated networking for
+    more cards of their own."""
+    found = cloudinit.version(tree)
+    for least, lack in ((SPARES_CARDS, "knows nothing of virtual functions"), (NEEDS_NO_DISC, "needs the disc")):
+        if () < found < least:
+            yield f"cloud-init {'.'.join(map(str, found))} is older than {'.'.join(map(str, least))}, and {lack}"

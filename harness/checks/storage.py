@@ -1,11 +1,11 @@
-"""Names of disks, swap, and the resource disk (catalogue 2.3)."""
+"""Names of disks, swap, and what lies below the root (catalogue 2.3)."""
 
 import re
 
 from build.gpt import LINUX_LVM, LINUX_SWAP, MBR_LVM, MBR_SWAP
 from harness.checks.check import Complaints, check
 from harness.diskfacts import DiskFacts
-from harness.etc import Mount
+from harness.etc import Mount, configuration, is_enabled
 from harness.filesystem import FileSystem
 from harness.grub import Entry
 from harness.profile import CLOUD_INIT
@@ -83,20 +83,24 @@ def there_is_no_swap_on_the_os_disk(disk: DiskFacts, tree: Tree, fstab: tuple[Mo
             yield f"{path} starts swap"
 
 
-@check("resdisk.single-owner", source=MICROSOFT, repair="Set ResourceDisk.Format=n and EnableSwap=n", when=CLOUD_INIT)
-def one_program_formats_the_resource_disk(waagent: dict[str, str]) -> Complaints:
-    """cloud-init formats and mounts it at /mnt; if waagent does so too, they race, and one of them fails."""
-    for key in ("ResourceDisk.Format", "ResourceDisk.EnableSwap"):
-        if waagent.get(key, "n").lower().startswith("y"):
-            yield f"/etc/waagent.conf: {key}={waagent[key]}, and cloud-init does the same"
-
-
 @check("lvm.avoid", severity="recommended", source=MICROSOFT, repair="Put the root on a plain partition")
 def the_os_disk_has_no_lvm(disk: DiskFacts) -> Complaints:
     """Attached to a clone of itself for a repair, the volume group's name exists twice."""
     for one in disk.partitions:
         if one.type in (LINUX_LVM, MBR_LVM) or disk.filesystems[one.number].kind == "lvm":
             yield f"partition {one.number} holds LVM"
+
+
+@check("lvm.devices-file", severity="recommended", source="lvmdevices(8); SUSE's images", repair="Delete that file")
+def lvm_is_not_bound_to_the_disk_of_the_build(tree: Tree, entry: Entry) -> Complaints:
+    """LVM uses no other disks than the file names: the volume group is not found on Azure's. Multipath, where it runs,
+    takes the disk away from LVM."""
+    for path, number, line in configuration(tree, "/etc/lvm/devices/system.devices"):
+        if line.startswith("IDTYPE="):
+            yield f"{path}:{number}: {line}"
+    on_lvm = bool(entry.values("rd.lvm.lv")) or any(value.startswith("/dev/mapper/") for value in entry.values("root"))
+    if on_lvm and is_enabled(tree, "multipathd.service") and "off" not in entry.values("multipath"):
+        yield "the root is on LVM, multipathd.service is enabled, and the default entry has no multipath=off"
 
 
 @check(

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 
 from harness.checks.check import Complaints, check
-from harness.profile import CLOUD_INIT
+from harness.etc import configuration
+from harness.initrd import Initrd
+from harness.profile import CLOUD_INIT, GENERATION_2
 from harness.tree import Tree
 
 RULES = ("/etc/udev/rules.d", "/usr/lib/udev/rules.d")
@@ -14,6 +16,15 @@ PERSISTENT = (
     "/usr/lib/udev/rules.d/75-persistent-net-generator.rules",
     "/etc/udev/rules.d/85-persistent-net-cloud-init.rules",
 )
+DISK_RULES = (
+    "/etc/udev/rules.d/*.rules",
+    *(f"/usr/lib/udev/rules.d/*{word}*.rules" for word in ("scsi", "disk", "stor", "azure", "timeout")),
+)
+"""Rules about disks: all that the image's maker wrote, and those of packages that are called so."""
+LEAST_TIMEOUT = 300
+"""Seconds that Azure's storage may keep a disk waiting, by the agent's own setting."""
+TIMEOUT = re.compile(r'ATTRS?\{(?:device/)?timeout\}\s*:?=\s*"(\d+)"')
+OTHER_VENDOR = re.compile(r'(vendor|ID_VENDOR)\}\s*==\s*"(?!Msft|\*)')
 
 
 def _has_rule(tree: Tree, *names: str) -> bool:
@@ -85,3 +96,36 @@ def the_hosts_clock_has_a_steady_name(tree: Tree) -> Complaints:
     rules = [path for folder in RULES for path in tree.glob(f"{folder}/*.rules")]
     if not any("ptp_hyperv" in tree.read_text(path) for path in rules if re.search(r"ptp|default|azure|chrony", path)):
         yield "no udev rule makes /dev/ptp_hyperv"
+
+
+@check(
+    "udev.nvme-id",
+    severity="recommended",
+    source="azure-vm-utils; Microsoft: Azure VM utilities",
+    repair="Install azure-vm-utils where the distribution has it, and make the initramfs anew",
+    when=GENERATION_2,
+)
+def nvme_disks_get_their_links(tree: Tree, initrds: dict[str, Initrd]) -> Complaints:
+    """On the newest VM sizes only azure-nvme-id knows which NVMe disk is which LUN, and which is the temporary one."""
+    rule, program = _has_rule(tree, "80-azure-disk.rules"), _has_program(tree)
+    if not rule and not program:
+        yield "azure-vm-utils is not installed: no azure-nvme-id, no 80-azure-disk.rules"
+    elif not rule or not program:
+        yield f"{'80-azure-disk.rules' if program else 'azure-nvme-id'} is missing"
+    for version, initrd in initrds.items():
+        names = {name.rpartition("/")[2] for name in initrd.names if name.startswith(("usr/", "sbin/", "bin/", "etc/"))}
+        if "80-azure-disk.rules" in names and "azure-nvme-id" not in names:
+            yield f"the initramfs of kernel {version} has 80-azure-disk.rules without the azure-nvme-id that it calls"
+
+
+def _has_program(tree: Tree) -> bool:
+    return any(tree.exists(f"{folder}/azure-nvme-id") for folder in ("/usr/sbin", "/usr/bin"))
+
+
+@check("scsi.timeout", severity="recommended", source="LISA storage; WALinuxAgent", repair="Remove that rule")
+def no_rule_shortens_the_patience_with_disks(tree: Tree) -> Complaints:
+    """The agent gives each disk 300 seconds to answer; a rule that sets less lets the root turn read-only meanwhile."""
+    for path, number, line in configuration(tree, *DISK_RULES):
+        found = TIMEOUT.search(line)
+        if found and int(found[1]) < LEAST_TIMEOUT and not OTHER_VENDOR.search(line):
+            yield f"{path}:{number}: {line}"
