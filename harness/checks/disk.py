@@ -98,7 +98,7 @@ def no_converter_changed_the_size(vhd: DiskFacts) -> Complaints:
 )
 def the_vhd_kept_its_size(vhd: DiskFacts) -> Complaints:
     """Microsoft warns that a VHD whose own size was changed may not boot: the footer keeps both sizes."""
-    if vhd.footer and vhd.footer.original_size != vhd.footer.current_size:
+    if vhd.footer and vhd.footer.original_size not in (0, vhd.footer.current_size):
         yield f"it was made with {vhd.footer.original_size} bytes and has {vhd.footer.current_size}"
 
 

@@ -58,6 +58,7 @@ WAAGENT = "\n".join(
     (
         "Provisioning.Agent=auto",
         "Provisioning.DeleteRootPassword=y",
+        "Provisioning.RegenerateSshHostKeyPair=y",
         "ResourceDisk.Format=n",
         "ResourceDisk.EnableSwap=n",
         "OS.RootDeviceScsiTimeout=300  # seconds",
@@ -80,7 +81,15 @@ ENABLED = ("ssh", "walinuxagent", "chrony", "systemd-networkd", "cloud-config", 
 ENABLED += ("cloud-init-local", "cloud-init-network")
 PROGRAMS = ("usr/sbin/sshd", "usr/sbin/waagent", "usr/sbin/useradd", "usr/sbin/usermod", "usr/sbin/chpasswd")
 PROGRAMS += ("usr/bin/sudo", "usr/bin/python3", "usr/bin/openssl", "usr/bin/growpart", "usr/bin/cloud-init")
-PROGRAMS += ("usr/sbin/mkfs.ext4",)
+PROGRAMS += (
+    "usr/sbin/mkfs.ext4",
+    "usr/sbin/ip",
+    "usr/sbin/sfdisk",
+    "usr/bin/sed",
+    "usr/bin/grep",
+    "usr/sbin/mkinitramfs",
+)
+PROGRAMS += ("usr/sbin/azure-nvme-id", "usr/lib/x86_64-linux-gnu/libcrypto.so.3", "usr/lib/python3.11/os.py")
 FILES = {
     "boot/grub/grub.cfg": GRUB,
     f"boot/vmlinuz-{VERSION}": "MZ",
@@ -98,9 +107,12 @@ FILES = {
     "etc/ssh/sshd_config.d/50-azure.conf": "ClientAliveInterval 180\n",
     "etc/chrony/chrony.conf": "refclock PHC /dev/ptp_hyperv poll 3 dpoll -2 offset 0\n",
     "etc/waagent.conf": WAAGENT,
+    "etc/initramfs-tools/initramfs.conf": "MODULES=most\n",
+    "usr/lib/python3/dist-packages/cloudinit/version.py": '__VERSION__ = "24.1"\n',
     "etc/sudoers": "root ALL=(ALL:ALL) ALL\n",
     "usr/lib/udev/rules.d/50-udev-default.rules": 'ATTR{clock_name}=="hyperv", SYMLINK+="ptp_hyperv"\n',
     "usr/lib/udev/rules.d/66-azure-storage.rules": "#",
+    "usr/lib/udev/rules.d/80-azure-disk.rules": "#",
     "usr/lib/udev/rules.d/66-azure-ephemeral.rules": "#",
     "usr/lib/udev/rules.d/10-azure-unmanaged-sriov.rules": "#",
     "var/lib/dpkg/status": "Package: hyperv-daemons\nStatus: install ok installed\nVersion: 6.1\n\n"

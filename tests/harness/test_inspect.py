@@ -31,6 +31,7 @@ def test_finds_nothing_on_a_good_disk(good: Path) -> None:
         "ign.disk-id",
         "ign.first-boot",
         "ign.root-last",
+        "kernel.blacklist-extra",
         "spec.agent",
     }
 

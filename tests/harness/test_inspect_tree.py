@@ -1,5 +1,6 @@
 """Defects planted in an image's files: each is caught by its own check and by no other."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,93 @@ def _enable(root: Path, unit: str) -> None:
     link(f"{WANTS}/{unit}", f"/usr/lib/systemd/system/{unit}")(root)
 
 
+def _without_links(root: Path) -> None:
+    remove("usr/lib/udev/rules.d/66-azure-storage.rules", "usr/lib/udev/rules.d/80-azure-disk.rules")(root)
+
+
+def _forgotten_patience(root: Path) -> None:
+    cmdline("", "nvme_core.io_timeout=240")(root)
+    remove("usr/lib/udev/rules.d/80-azure-disk.rules")(root)
+
+
+def _listed_modules(root: Path) -> None:
+    put(root, "etc/initramfs-tools/conf.d/modules", "MODULES=dep\n")
+    put(root, "etc/initramfs-tools/modules", "# some\nhv_vmbus\nhv_storvsc\n")
+
+
+def _dracut(text: str) -> Change:
+    def change(root: Path) -> None:
+        put(root, "usr/bin/dracut")
+        put(root, "etc/dracut.conf.d/azure.conf", text)
+
+    return change
+
+
+def _blscfg(defaults: str, environment: str = "") -> Change:
+    def change(root: Path) -> None:
+        add("boot/grub/grub.cfg", "blscfg\n")(root)
+        put(root, "etc/default/grub", defaults)
+        put(root, "boot/grub/grubenv", f"# GRUB Environment Block\n{environment}")
+
+    return change
+
+
+def _on_lvm(root: Path) -> None:
+    cmdline("rd.lvm.lv=rootvg/rootlv")(root)
+    _enable(root, "multipathd.service")
+
+
+def _sets_up_local_disks(settings: str) -> Change:
+    def change(root: Path) -> None:
+        _enable(root, "azure-ephemeral-disk-setup.service")
+        put(root, "usr/sbin/mdadm")
+        put(root, "etc/azure-ephemeral-disk-setup.conf", settings)
+
+    return change
+
+
+def _old_cloud_init(lists: str) -> Change:
+    def change(root: Path) -> None:
+        put(root, "usr/lib/python3/dist-packages/cloudinit/version.py", '__VERSION__ = "22.4.2"\n')
+        put(root, "etc/cloud/cloud.cfg", lists)
+
+    return change
+
+
+def _leaves_the_network_alone(root: Path) -> None:
+    put(root, "etc/cloud/cloud.cfg.d/99-network.cfg", "network:\n  config: disabled\n")
+    put(root, "etc/netplan/90-default.yaml", "network: {version: 2}\n")
+
+
+def _half_an_initramfs(root: Path) -> None:
+    names = [f"usr/lib/modules/{VERSION}/kernel/{name}.ko" for name in images.MODULES.split()]
+    files = {**dict.fromkeys(names, b""), "usr/lib/udev/rules.d/80-azure-disk.rules": b"#"}
+    (root / f"boot/initrd.img-{VERSION}").write_bytes(images.cpio(files))
+
+
+def _old_openssl(root: Path) -> None:
+    remove("usr/lib/x86_64-linux-gnu/libcrypto.so.3")(root)
+    put(root, "usr/lib/libcrypto.so.0.9.8")
+
+
+def _left_over_kernel(root: Path) -> None:
+    other = VERSION.replace("cloud-", "")
+    put(root, f"boot/vmlinuz-{other}")
+    for path in (
+        f"boot/config-{VERSION}",
+        *(f"usr/lib/modules/{VERSION}/modules.{name}" for name in ("dep", "builtin")),
+    ):
+        put(root, path.replace(VERSION, other), (root / path).read_text())
+
+
+def _other_kernel_boots(root: Path) -> None:
+    _left_over_kernel(root)
+    other = VERSION.replace("cloud-", "")
+    shutil.copy(root / f"boot/initrd.img-{VERSION}", root / f"boot/initrd.img-{other}")
+    swap("boot/grub/grub.cfg", f"vmlinuz-{VERSION}", f"vmlinuz-{other}")(root)
+
+
+DISK_SETUP = "etc/cloud/cloud.cfg.d/60-disks.cfg"
 ALICE = "alice:x:1000:1000::/home/alice:/bin/bash\n"
 DEFECTS: list[tuple[str, Change]] = [
     ("acct.azure-ready", remove("usr/sbin/useradd")),
@@ -43,7 +131,11 @@ DEFECTS: list[tuple[str, Change]] = [
     ("agent.autoupdate", add("etc/waagent.conf", "AutoUpdate.Enabled=n\n")),
     ("agent.bool-syntax", add("etc/waagent.conf", "Logs.Verbose=no\n")),
     ("agent.bool-syntax", add("etc/waagent.conf", "  Logs.Verbose=n\n")),
+    ("agent.deps", remove("usr/sbin/ip")),
+    ("agent.deps", _old_openssl),
+    ("agent.deps", add("etc/waagent.conf", "OS.EnableFirewall=y\n")),
     ("agent.extensions", add("etc/waagent.conf", "Extensions.Enabled=n\n")),
+    ("agent.hostkeys", write("etc/cloud/cloud.cfg", "ssh_genkeytypes: [ed25519, ecdsa]\n")),
     ("agent.legacy-keys", add("etc/waagent.conf", "Provisioning.UseCloudInit=y\n")),
     ("agent.present", remove(f"{WANTS}/walinuxagent.service")),
     ("agent.not-both", swap("etc/waagent.conf", "Agent=auto", "Agent=waagent")),
@@ -59,7 +151,10 @@ DEFECTS: list[tuple[str, Change]] = [
     ("ci.installer-leftovers", write("etc/cloud/cloud.cfg.d/99-installer.cfg")),
     ("ci.kvp", swap("etc/cloud/cloud.cfg.d/10-azure-kvp.cfg", "reporting", "Reporting")),
     ("ci.logging", remove("etc/cloud/cloud.cfg.d/05_logging.cfg")),
+    ("ci.netconf", _leaves_the_network_alone),
+    ("ci.netconf", cmdline("network-config=disabled")),
     ("ci.users", write("etc/cloud/cloud.cfg.d/99-more.cfg", "ssh_deletekeys: false\n")),
+    ("ci.version", write("usr/lib/python3/dist-packages/cloudinit/version.py", '__VERSION__ = "20.1"\n')),
     ("ci.yaml", write("etc/cloud/cloud.cfg.d/99-more.cfg", "users:\n\t- bob\n")),
     ("clean.agent-lib", write("var/lib/waagent/ovf-env.xml")),
     ("clean.agent-lib", write("var/lib/waagent/provisioned")),
@@ -84,20 +179,30 @@ DEFECTS: list[tuple[str, Change]] = [
     ("clean.tmp", write("tmp/left-over")),
     ("cmdline.earlyprintk", cmdline("", "earlyprintk=ttyS0")),
     ("cmdline.forbidden", cmdline("libata.atapi_enabled=0")),
+    ("cmdline.ifnames", write("etc/systemd/network/10.network", "[Match]\nName=eth0\n[Network]\nDHCP=yes\n")),
+    ("cmdline.ifnames", write("etc/sysconfig/network/ifcfg-eth0", "BOOTPROTO='dhcp'\n")),
     ("cmdline.no-quiet", cmdline("quiet")),
-    ("cmdline.nvme-timeout", cmdline("", "nvme_core.io_timeout=240")),
+    ("cmdline.nvme-timeout", _forgotten_patience),
     ("cmdline.root-uuid", cmdline("root=/dev/sda1")),
     ("cmdline.rootdelay", cmdline("rootdelay=300")),
     ("console.getty", link("etc/systemd/system/serial-getty@ttyS0.service", "/dev/null")),
     ("console.kernel-conf", swap(f"boot/config-{VERSION}", "SERIAL_8250=y", "SERIAL_8250=m")),
     ("fstab.persistent", add("etc/fstab", "/dev/sdb1 /data ext4 nofail 0 2\n")),
     ("growpart", remove("usr/bin/growpart")),
+    ("grub.bls", write("etc/default/grub", "GRUB_TIMEOUT=1\nENABLE_BLSCFG=true\n")),
+    ("grub.bls", _blscfg("GRUB_ENABLE_BLSCFG=false\n")),
+    ("grub.bls", _blscfg("GRUB_ENABLE_BLSCFG=true\n", "kernelopts=root=/dev/sda1 ro\n")),
     ("grub.kernel", swap("boot/grub/grub.cfg", f"initrd.img-{VERSION}", "initrd.img-gone")),
     ("grub.serial", swap("boot/grub/grub.cfg", " serial console", " console")),
     ("grub.timeout", swap("boot/grub/grub.cfg", "timeout=1", "timeout=0")),
     ("initrd.exists", swap("boot/grub/grub.cfg", f"\tinitrd\t/boot/initrd.img-{VERSION}\n", "")),
     ("initrd.hyperv", ramdisk(images.MODULES.replace("hv_storvsc", ""))),
+    ("initrd.hyperv-config", _listed_modules),
+    ("initrd.hyperv-config", _dracut('add_drivers+=" hv_vmbus hv-netvsc "\n')),
+    ("initrd.hyperv-config", _dracut('add_drivers+="hv_vmbus hv_storvsc hv_netvsc"\n')),
     ("initrd.nvme", ramdisk(images.MODULES.replace("nvme-core", ""))),
+    ("kernel.azure-flavour", _left_over_kernel),
+    ("kernel.azure-flavour", _other_kernel_boots),
     ("kernel.essential", swap(f"boot/config-{VERSION}", "CIFS=m", "CIFS=n")),
     ("kernel.floppy", add(f"usr/lib/modules/{VERSION}/modules.dep", "kernel/drivers/block/floppy.ko:\n")),
     ("kernel.fs-iso9660", swap(f"usr/lib/modules/{VERSION}/modules.dep", "isofs", "other")),
@@ -110,12 +215,14 @@ DEFECTS: list[tuple[str, Change]] = [
     ("kernel.no-hv-blacklist", write("etc/modprobe.d/cis.conf", "install udf /bin/true\n")),
     ("kernel.no-hv-blacklist", cmdline("module_blacklist=hv_netvsc")),
     ("kernel.pci-hyperv", swap(f"usr/lib/modules/{VERSION}/modules.dep", "pci-hyperv", "other")),
+    ("lvm.devices-file", write("etc/lvm/devices/system.devices", "VERSION=1.1.1\nIDTYPE=sys_wwid IDNAME=naa.5\n")),
+    ("lvm.devices-file", _on_lvm),
     ("net.dhcp", remove(f"{WANTS}/systemd-networkd.service")),
     ("net.dhcp", link("etc/systemd/system/systemd-networkd.service", "/dev/null")),
     ("net.dhcp-timeout", write("etc/dhcp/dhclient.conf", "timeout 60;\n")),
     ("net.hostname", write("etc/hostname", "builder\n")),
     ("net.no-static", write("etc/systemd/network/10-lan.network", "[Network]\nAddress=10.0.0.9/24\n")),
-    ("net.no-static", write("etc/netplan/01.yaml", "network:\n  ethernets:\n    eth0:\n      macaddress: 00:15\n")),
+    ("net.no-static", write("etc/netplan/01.yaml", "network:\n  ethernets:\n    en0:\n      macaddress: 00:15\n")),
     (
         "net.no-static",
         write("etc/netplan/01.yaml", "network:\n  ethernets:\n    a:\n      match: {macaddress: 0}\n"),
@@ -125,19 +232,30 @@ DEFECTS: list[tuple[str, Change]] = [
     ("pkg.omi", add("var/lib/dpkg/status", "\nPackage: omi\nStatus: install ok installed\nVersion: 1.6.8.0\n")),
     ("pkg.python-openssl", remove("usr/bin/openssl")),
     ("repo.sources", write("etc/apt/sources.list", "deb http://10.0.0.1/debian trixie main\n")),
+    ("resdisk.ci-order", _old_cloud_init("cloud_init_modules:\n - disk_setup\ncloud_config_modules:\n - mounts\n")),
+    ("resdisk.ci-order", _old_cloud_init("cloud_init_modules:\n - ssh\n   - disk_setup\n - mounts\n")),
+    ("resdisk.mountpoint", write(DISK_SETUP, "mounts:\n  - [ ephemeral0, /data ]\n")),
+    ("resdisk.nvme", _sets_up_local_disks("AZURE_EPHEMERAL_DISK_SETUP_FS_TYPE=xfs\n")),
+    ("resdisk.nvme", _sets_up_local_disks("AZURE_EPHEMERAL_DISK_SETUP_SCSI_RESOURCE=true\n")),
     ("resdisk.single-owner", swap("etc/waagent.conf", "Format=n", "Format=y")),
     ("agent.resource", swap("etc/waagent.conf", "Format=n", "Format=y\nResourceDisk.Filesystem=xfs")),
+    ("scsi.timeout", write("etc/udev/rules.d/99-my.rules", '# mine\nSUBSYSTEM=="scsi", ATTR{timeout}="60"\n')),
     ("ssh.alive", remove("etc/ssh/sshd_config.d/50-azure.conf")),
     ("ssh.alive", write("etc/ssh/sshd_config.d/10-first.conf", "ClientAliveInterval 5m\n")),
     ("ssh.enabled", remove(f"{WANTS}/ssh.service")),
     ("ssh.root", add("etc/ssh/sshd_config", "PermitRootLogin yes\n")),
     ("sudo.targetpw", add("etc/sudoers", "Defaults targetpw\n")),
+    ("swap.resource-disk", write(DISK_SETUP, "mounts:\n  - [ephemeral0.2, none, swap, sw, '0', '0']\n")),
+    ("swap.resource-disk", write(DISK_SETUP, "swap:\n  filename: /swap.img\n  size: auto\n")),
     ("time.chrony-ptp", write("etc/chrony/chrony.conf", "pool ntp.example.org iburst\n")),
     ("time.no-ntp-race", lambda root: _enable(root, "systemd-timesyncd.service")),
     ("time.utc", link("etc/localtime", "/usr/share/zoneinfo/Europe/Berlin")),
-    ("udev.azure-storage", remove("usr/lib/udev/rules.d/66-azure-storage.rules")),
+    ("udev.azure-storage", _without_links),
     ("udev.ci-ephemeral", remove("usr/lib/udev/rules.d/66-azure-ephemeral.rules")),
     ("udev.no-persistent-net", write("etc/udev/rules.d/70-persistent-net.rules")),
+    ("udev.nvme-id", remove("usr/sbin/azure-nvme-id")),
+    ("udev.nvme-id", remove("usr/sbin/azure-nvme-id", "usr/lib/udev/rules.d/80-azure-disk.rules")),
+    ("udev.nvme-id", _half_an_initramfs),
     ("udev.ptp", remove("usr/lib/udev/rules.d/50-udev-default.rules")),
     ("udev.sriov-unmanaged", remove("usr/lib/udev/rules.d/10-azure-unmanaged-sriov.rules")),
 ]
@@ -145,6 +263,9 @@ COMPANIONS = {
     "agent.auto-detect": {"ci.enabled"},
     "agent.resource": {"resdisk.single-owner"},
     "agent.version": {"agent.autoupdate"},
+    "ci.version": {"resdisk.ci-order"},
+    "cmdline.nvme-timeout": {"udev.nvme-id"},
+    "udev.azure-storage": {"udev.nvme-id"},
 }
 """Defects that break two requirements at once by their nature."""
 
