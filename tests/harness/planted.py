@@ -133,6 +133,15 @@ def fill(disk: Path) -> None:
     in_root(f"fallocate /etc/hostname 1 {int(free[1]) - 8}")(disk)
 
 
+def used_and_deleted(disk: Path) -> None:
+    """Delete a file that has filled most of the root file system."""
+    piece = disk.with_suffix(".piece")
+    piece.write_bytes(b"deleted" * MIB)
+    in_root(f"write {piece} /large")(disk)
+    in_root("rm /large")(disk)
+    piece.unlink()
+
+
 def replace_in_fstab(line: str) -> Change:
     def change(disk: Path) -> None:
         piece = disk.with_suffix(".piece")

@@ -27,6 +27,7 @@ from tests.harness.planted import (
     replace_in_fstab,
     seed_on_esp,
     shorter,
+    used_and_deleted,
 )
 
 S = images.SECTORS
@@ -66,6 +67,8 @@ DISK_DEFECTS: list[tuple[str, set[str], Change]] = [
     ),
     ("no menu", {"grub.menu"}, in_root("rm /boot/grub/grub.cfg")),
     ("full root", {"fs.room"}, fill),
+    ("deleted files", {"disk.sparse"}, used_and_deleted),
+    ("resized", {"vhd.resize-raw"}, footer(original_size=images.SIZE - MIB)),
     ("fstab root", {"fstab.root-match", "fstab.verify"}, replace_in_fstab(f"UUID={OTHER} / ext4 defaults 0 1\n")),
     ("fstab missing disk", {"fstab.verify"}, replace_in_fstab(f"{images.FSTAB}UUID={OTHER} /data ext4 defaults 0 1\n")),
     ("fstab cdrom", {"fstab.verify"}, replace_in_fstab(f"{images.FSTAB}/dev/cdrom /media/c udf noauto 0 0\n")),

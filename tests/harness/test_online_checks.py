@@ -35,6 +35,7 @@ CHRONY = {
 
 DATA_DISK = 'NAME="/dev/sdb" TYPE="disk" SIZE="4294967296" FSTYPE="" MOUNTPOINT="" PKNAME=""'
 TEMPORARY = 'NAME="/dev/sdb" TYPE="disk" SIZE="17179869184"\nNAME="/dev/sdb1" TYPE="part" SIZE="17178820608"'
+NTFS = f'{TEMPORARY} FSTYPE="ntfs" MOUNTPOINT="/mnt" PKNAME="/dev/sdb"'
 PART = 'NAME="/dev/sdb1" TYPE="part" SIZE="4293918720" FSTYPE="" MOUNTPOINT="" PKNAME="/dev/sdb"'
 
 
@@ -90,6 +91,7 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK)),
         facts(predecessor=guest(host_keys="ssh-rsa older")),
         facts(resource_disk=16 << 30, guest=guest(disks=TEMPORARY, root_device="/dev/sda1")),
+        facts(resource_disk=16 << 30, guest=guest(disks=NTFS.replace("/mnt", ""), root_device="/dev/sda1")),
         on(TRUSTED, secure_boot="6 0 0 0 1", tpm="2"),
         on(NVME, disks=PART.replace("/dev/sdb", "/dev/nvme0n1p")),
         facts(profile=WAAGENT, guest=guest(provisioned="/var/lib/waagent/provisioned", status="", ran="")),
@@ -230,6 +232,11 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
             "run.resource-disk",
             facts(resource_disk=16 << 30, guest=guest(disks=TEMPORARY, root_device="/dev/sdb1")),
             "the root file system is on /dev/sdb1, the temporary disk",
+        ),
+        (
+            "resdisk.not-ntfs",
+            facts(resource_disk=16 << 30, guest=guest(disks=NTFS, root_device="/dev/sda1")),
+            "/dev/sdb1 is mounted on /mnt with the file system ntfs",
         ),
         (
             "run.extension",
