@@ -276,6 +276,90 @@ def test_catches_a_defect_by_its_own_check_alone(root: Path, id: str, change: Ch
     assert failed(inspect(root)) == {id} | COMPANIONS.get(id, set())
 
 
+@pytest.mark.parametrize(
+    ("id", "change", "place"),
+    [
+        ("agent.autoupdate", add("etc/waagent.conf", "AutoUpdate.Enabled=n\n"), "/etc/waagent.conf:8: "),
+        ("agent.provisioner", swap("etc/waagent.conf", "Agent=auto", "Agent=cloudinit"), "/etc/waagent.conf:1: "),
+        ("resdisk.single-owner", swap("etc/waagent.conf", "Format=n", "Format=y"), "/etc/waagent.conf:4: "),
+        ("agent.hostkeys", write("etc/cloud/cloud.cfg", "#\nssh_genkeytypes: [ecdsa]\n"), "/etc/cloud/cloud.cfg:2: "),
+        ("initrd.hyperv-config", _dracut('# one\nadd_drivers+="hv_vmbus"\n'), "/etc/dracut.conf.d/azure.conf:2: "),
+        ("cmdline.ifnames", write("etc/network/interfaces", "auto lo\nauto eth0\n"), "/etc/network/interfaces:2: "),
+        ("grub.bls", _blscfg("GRUB_ENABLE_BLSCFG=true\n", "kernelopts=ro\n"), "/boot/grub/grubenv:2: "),
+        ("lvm.devices-file", write("etc/lvm/devices/system.devices", "#\nIDTYPE=devname\n"), "/system.devices:2: "),
+        ("resdisk.ci-order", _old_cloud_init("cloud_config_modules:\n - mounts\n"), "/etc/cloud/cloud.cfg:2: mounts"),
+        ("resdisk.mountpoint", write(DISK_SETUP, "mounts:\n- [ephemeral0, /data]\n"), f"/{DISK_SETUP}:2: "),
+        ("swap.resource-disk", write(DISK_SETUP, "#\nswap: {filename: /s, size: 1G}\n"), f"/{DISK_SETUP}:2: "),
+        ("scsi.timeout", write("etc/udev/rules.d/9.rules", '#\nATTR{device/timeout}="9"\n'), "/rules.d/9.rules:2: "),
+        ("ci.netconf", _leaves_the_network_alone, "/etc/cloud/cloud.cfg.d/99-network.cfg:2: "),
+    ],
+)
+def test_names_the_line_that_is_to_blame(root: Path, id: str, change: Change, place: str) -> None:
+    change(root)
+    (verdict,) = inspect(root, only=(id,)).verdicts
+    assert any(place in line for line in verdict.evidence), verdict.evidence
+
+
+@pytest.mark.parametrize(
+    ("id", "change"),
+    [
+        (
+            "cmdline.ifnames",
+            write("etc/netplan/1.yaml", "network:\n  ethernets:\n    eth0:\n      match: {driver: hv_netvsc}\n"),
+        ),
+        ("scsi.timeout", write("etc/udev/rules.d/9.rules", 'ATTRS{vendor}=="VMware*", ATTR{device/timeout}="180"\n')),
+        ("scsi.timeout", write("etc/udev/rules.d/9.rules", 'ATTRS{vendor}=="Msft", ATTR{device/timeout}="300"\n')),
+        ("swap.resource-disk", write(DISK_SETUP, "mounts:\n  - [ephemeral0.2, none, swap, 'sw,nofail']\n")),
+        ("swap.resource-disk", write(DISK_SETUP, "swap:\n  filename: /mnt/swap\n")),
+        ("resdisk.mountpoint", write(DISK_SETUP, "mounts:\n  - [ephemeral0, /mnt/resource]\n  - [ephemeral0]\n")),
+        ("resdisk.ci-order", _old_cloud_init("cloud_init_modules:\n- disk_setup\n# one\n\n- mounts\n")),
+        ("resdisk.nvme", _sets_up_local_disks('AZURE_EPHEMERAL_DISK_SETUP_FS_TYPE="ext4"\n')),
+        ("agent.hostkeys", write("etc/cloud/cloud.cfg", "ssh_genkeytypes: ~\n")),
+        ("grub.bls", _blscfg("GRUB_ENABLE_BLSCFG=false\nGRUB_ENABLE_BLSCFG=true\n")),
+        ("lvm.devices-file", write("etc/lvm/devices/system.devices", "# LVM uses devices listed in this file.\n")),
+        ("ci.netconf", write("etc/cloud/cloud.cfg.d/9.cfg", "datasource:\n  Azure:\n    apply_network_config: true\n")),
+    ],
+)
+def test_lets_pass_what_only_looks_like_a_defect(root: Path, id: str, change: Change) -> None:
+    change(root)
+    assert failed(inspect(root, only=(id,))) == set()
+
+
+@pytest.mark.parametrize(
+    ("like", "text", "fails"),
+    [
+        ("rhel centos fedora", "datasource:\n  Azure:\n    apply_network_config: False\n", False),
+        ("rhel centos fedora", "network: {config: disabled}\n", False),
+        ("rhel centos fedora", "datasource:\n  Azure:\n    apply_network_config: true\n", True),
+        ("suse", "", True),
+        ("debian", "", False),
+    ],
+)
+def test_asks_who_configures_the_network_by_the_family(root: Path, like: str, text: str, fails: bool) -> None:
+    put(root, "etc/os-release", f'ID=some\nID_LIKE="{like}"\n')
+    put(root, "etc/cloud/cloud.cfg.d/92-network.cfg", text)
+    _enable(root, "NetworkManager.service")
+    assert failed(inspect(root, only=("ci.netconf",))) == ({"ci.netconf"} if fails else set())
+
+
+@pytest.mark.parametrize(
+    ("settings", "unit", "fails"),
+    [
+        ("Provisioning.RegenerateSshHostKeyPair=y\n", "", False),
+        ("Provisioning.RegenerateSshHostKeyPair=n\n", "", True),
+        ("", "", True),
+        ("Provisioning.RegenerateSshHostKeyPair=n\n", "[Service]\nExecStart=/usr/bin/ssh-keygen -A\n", False),
+    ],
+)
+def test_asks_the_provisioning_agent_for_host_keys(root: Path, settings: str, unit: str, fails: bool) -> None:
+    put(root, "etc/waagent.conf", f"Provisioning.Agent=waagent\n{settings}")
+    if unit:
+        put(root, "etc/systemd/system/keys.service", unit)
+        link(f"{WANTS}/keys.service", "/etc/systemd/system/keys.service")(root)
+    report = inspect(root, provisioner="waagent", only=("agent.hostkeys",))
+    assert failed(report) == ({"agent.hostkeys"} if fails else set())
+
+
 REPOSITORY = """\
 [vendor]
 baseurl={url}
