@@ -23,6 +23,11 @@ OLDEST = (2, 2, 53, 1)
 """The oldest agent that Azure supports."""
 OLDEST_PYTHON = (2, 6)
 OLDEST_OPENSSL = (1,)
+"""What the agent itself needs."""
+CERTIFIED_PYTHON = (3, 9)
+CERTIFIED_OPENSSL = (3,)
+CERTIFIED_OLDER = ("1.1.1", "1.0.2")
+LARGEST_LIBRARY = 16 << 20
 
 
 def cloud_init_is_enabled(tree: Tree) -> bool:
@@ -176,17 +181,45 @@ def the_agent_finds_what_it_calls(tree: Tree, waagent: dict[str, str]) -> Compla
 
 
 def _too_old(tree: Tree) -> Complaints:
-    pythons = [_numbers(path) for path in tree.glob("/usr/lib*/python[23].*") if tree.is_folder(path)]
-    if pythons and max(pythons) < OLDEST_PYTHON:
-        yield f"Python {_dotted(max(pythons))} is older than {_dotted(OLDEST_PYTHON)}"
+    python, (openssl, _) = _python(tree), _openssl(tree)
+    if () < python < OLDEST_PYTHON:
+        yield f"Python {_dotted(python)} is older than {_dotted(OLDEST_PYTHON)}"
+    if () < openssl < OLDEST_OPENSSL:
+        yield f"OpenSSL {_dotted(openssl)} is older than {_dotted(OLDEST_OPENSSL)}.0"
+
+
+@check(
+    "agent.versions",
+    severity="recommended",
+    source="LISA azure_image_standard",
+    repair="Use a release of the distribution that has newer ones",
+)
+def certification_takes_python_and_openssl(tree: Tree) -> Complaints:
+    """Azure's tests of images ask for Python 3.9, and for OpenSSL 3, 1.1.1 or 1.0.2: older ones get no repairs."""
+    python, (openssl, library) = _python(tree), _openssl(tree)
+    if () < python < CERTIFIED_PYTHON:
+        yield f"Python {_dotted(python)} is older than {_dotted(CERTIFIED_PYTHON)}"
+    if () < openssl < CERTIFIED_OPENSSL:
+        told = re.search(rb"OpenSSL (\d+\.\d+\.\d+)", tree.read_bytes(library, LARGEST_LIBRARY))
+        exact = told[1].decode() if told else _dotted(openssl)
+        if exact not in CERTIFIED_OLDER:
+            yield f"OpenSSL {exact} ({library}) is neither 3 nor {' nor '.join(CERTIFIED_OLDER)}"
+
+
+def _python(tree: Tree) -> tuple[int, ...]:
+    """The newest Python that is installed, () where there is none."""
+    folders = (path for path in tree.glob("/usr/lib*/python[23].*") if tree.is_folder(path))
+    return max((_numbers(path.rpartition("/")[2]) for path in folders), default=())
+
+
+def _openssl(tree: Tree) -> tuple[tuple[int, ...], str]:
+    """The newest OpenSSL by its library's name, and that library's path; () where there is none."""
     libraries = (*tree.glob("/usr/lib*/libcrypto.so.*"), *tree.glob("/usr/lib/*-linux-gnu*/libcrypto.so.*"))
-    versions = [_numbers(path.partition(".so.")[2]) for path in libraries]
-    if versions and max(versions) < OLDEST_OPENSSL:
-        yield f"OpenSSL {_dotted(max(versions))} is older than {_dotted(OLDEST_OPENSSL)}"
+    return max(((_numbers(path.partition(".so.")[2]), path) for path in libraries), default=((), ""))
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", text.rpartition("/")[2]))
+    return tuple(int(number) for number in re.findall(r"\d+", text))
 
 
 def _dotted(numbers: tuple[int, ...]) -> str:

@@ -97,6 +97,22 @@ def _old_openssl(root: Path) -> None:
     put(root, "usr/lib/libcrypto.so.0.9.8")
 
 
+def _older_openssl(version: str) -> Change:
+    def change(root: Path) -> None:
+        remove("usr/lib/x86_64-linux-gnu/libcrypto.so.3")(root)
+        put(root, "usr/lib64/libcrypto.so.1.1", f"\0OpenSSL {version}k  25 Mar 2021\0")
+
+    return change
+
+
+def _python(version: str) -> Change:
+    def change(root: Path) -> None:
+        shutil.rmtree(root / "usr/lib/python3.11")
+        put(root, f"usr/lib64/python{version}/os.py")
+
+    return change
+
+
 def _left_over_kernel(root: Path) -> None:
     other = VERSION.replace("cloud-", "")
     put(root, f"boot/vmlinuz-{other}")
@@ -132,7 +148,6 @@ DEFECTS: list[tuple[str, Change]] = [
     ("agent.bool-syntax", add("etc/waagent.conf", "Logs.Verbose=no\n")),
     ("agent.bool-syntax", add("etc/waagent.conf", "  Logs.Verbose=n\n")),
     ("agent.deps", remove("usr/sbin/ip")),
-    ("agent.deps", _old_openssl),
     ("agent.deps", add("etc/waagent.conf", "OS.EnableFirewall=y\n")),
     ("agent.extensions", add("etc/waagent.conf", "Extensions.Enabled=n\n")),
     ("agent.hostkeys", write("etc/cloud/cloud.cfg", "ssh_genkeytypes: [ed25519, ecdsa]\n")),
@@ -142,6 +157,8 @@ DEFECTS: list[tuple[str, Change]] = [
     ("agent.provisioner", swap("etc/waagent.conf", "Agent=auto", "Agent=cloudinit")),
     ("agent.scsi-timeout", swap("etc/waagent.conf", "Timeout=300", "Timeout=30")),
     ("agent.version", _old_agent),
+    ("agent.versions", _python("3.6")),
+    ("agent.versions", _older_openssl("1.1.0")),
     ("ci.datasource", write("etc/cloud/cloud.cfg.d/99-more.cfg", "datasource_list: [ NoCloud, Azure ]\n")),
     ("ci.datasource", write("etc/cloud/cloud.cfg.d/99-more.cfg", "datasource_list:\n  - Ec2\n  - None\n")),
     ("ci.datasource", remove("etc/cloud/cloud.cfg.d/91-azure_datasource.cfg")),
@@ -276,6 +293,12 @@ def test_catches_a_defect_by_its_own_check_alone(root: Path, id: str, change: Ch
     assert failed(inspect(root)) == {id} | COMPANIONS.get(id, set())
 
 
+@pytest.mark.parametrize("change", [_old_openssl, _python("2.5")])
+def test_tells_what_the_agent_cannot_use_from_what_certification_refuses(root: Path, change: Change) -> None:
+    change(root)
+    assert failed(inspect(root)) == {"agent.deps", "agent.versions"}
+
+
 @pytest.mark.parametrize(
     ("id", "change", "place"),
     [
@@ -315,6 +338,9 @@ def test_names_the_line_that_is_to_blame(root: Path, id: str, change: Change, pl
         ("resdisk.ci-order", _old_cloud_init("cloud_init_modules:\n- disk_setup\n# one\n\n- mounts\n")),
         ("resdisk.nvme", _sets_up_local_disks('AZURE_EPHEMERAL_DISK_SETUP_FS_TYPE="ext4"\n')),
         ("agent.hostkeys", write("etc/cloud/cloud.cfg", "ssh_genkeytypes: ~\n")),
+        ("agent.versions", _older_openssl("1.1.1")),
+        ("agent.versions", _older_openssl("1.0.2")),
+        ("agent.deps", _python("3.6")),
         ("grub.bls", _blscfg("GRUB_ENABLE_BLSCFG=false\nGRUB_ENABLE_BLSCFG=true\n")),
         ("lvm.devices-file", write("etc/lvm/devices/system.devices", "# LVM uses devices listed in this file.\n")),
         ("ci.netconf", write("etc/cloud/cloud.cfg.d/9.cfg", "datasource:\n  Azure:\n    apply_network_config: true\n")),
