@@ -59,6 +59,16 @@ class ExtTree(Tree):
             self._small[entry.inode] = self._dump(path, entry, SMALL)
         return self._small[entry.inode][:limit]
 
+    def attribute(self, path: str, name: str) -> bytes | None:
+        """What `ea_get` says, with the zero at the end of a label, if it has one."""
+        real = self.resolve(path)
+        entry = self._entry(real) if real else None
+        if entry is None:
+            return b""
+        with tempfile.NamedTemporaryFile(dir=self.scratch) as copy:
+            self._ask((f'ea_get -f "{copy.name}" <{entry.inode}> {name}',))
+            return copy.read()
+
     def _dump(self, path: str, entry: Entry, limit: int) -> bytes:
         if entry.size > LARGEST:
             raise Unreadable(f"{path} claims {entry.size} bytes", "is the file system whole?")

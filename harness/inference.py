@@ -31,6 +31,7 @@ def infer(
             family,
             manifest.arch.replace("amd64", "x86_64"),
             (STAND_IN,) if manifest.is_stand_in else (),
+            *_release(tree),
         )
     generations, why_generations = _generations(disk)
     provisioner, why_provisioner = _provisioner(disk, tree)
@@ -40,7 +41,7 @@ def infer(
         f"inferred: {kind} ({why_kind})",
         f"inferred: provisioner {provisioner} ({why_provisioner})",
     )
-    return Profile(generations, kind, provisioner, family, _arch(tree), notes)
+    return Profile(generations, kind, provisioner, family, _arch(tree), notes, *_release(tree))
 
 
 def _generations(disk: DiskFacts | None) -> tuple[tuple[int, ...], str]:
@@ -83,6 +84,12 @@ def _kind(tree: Tree | None) -> tuple[str, str]:
 def _agent(tree: Tree) -> str:
     """Who provisions by the agent's settings, in small letters; "" where they do not say it."""
     return read_settings(tree.read_text("/etc/waagent.conf")).get("Provisioning.Agent", "").lower()
+
+
+def _release(tree: Tree | None) -> tuple[str, str]:
+    """ID and VERSION_ID of os-release."""
+    release = read_release(tree) if tree else {}
+    return release.get("ID", ""), release.get("VERSION_ID", "")
 
 
 def _family(tree: Tree | None) -> str:

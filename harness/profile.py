@@ -10,7 +10,8 @@ class Profile:
 
     `generations` are those of Hyper-V that it claims to boot on; `kind` is "generalized" or "specialized";
     `provisioner` is "cloud-init", "waagent", "ignition" or "none"; `family` is who made it (debian, rhel, suse, …), by
-    os-release; `arch` is "x86_64" or "aarch64". `inferred` says in words what nobody told and how it was found out.
+    os-release, which also gives `distro` (its ID) and `version` (its VERSION_ID); `arch` is "x86_64" or "aarch64".
+    `inferred` says in words what nobody told and how it was found out.
     """
 
     generations: tuple[int, ...]
@@ -19,6 +20,8 @@ class Profile:
     family: str = ""
     arch: str = "x86_64"
     inferred: tuple[str, ...] = ()
+    distro: str = ""
+    version: str = ""
 
     @property
     def text(self) -> str:
@@ -40,6 +43,9 @@ class When:
     def __or__(self, other: "When") -> "When":
         return When(f"{self.text} or {other.text}", lambda profile: self.holds(profile) or other.holds(profile))
 
+    def __invert__(self) -> "When":
+        return When(f"not {self.text}", lambda profile: not self.holds(profile))
+
 
 GENERALIZED = When("generalized images", lambda profile: profile.kind == "generalized")
 SPECIALIZED = When("specialized images", lambda profile: profile.kind == "specialized")
@@ -50,6 +56,11 @@ PROVISIONED = When("images with a provisioner", lambda profile: profile.provisio
 DEBIAN = When("Debian and what is made from it", lambda profile: profile.family == "debian")
 ENTERPRISE = When("RHEL and what is built like it", lambda profile: profile.family in ("rhel", "fedora", "centos"))
 SUSE = When("SUSE's distributions", lambda profile: profile.family in ("suse", "opensuse"))
+DEBIAN_ITSELF = When("Debian itself", lambda profile: profile.distro == "debian")
+UBUNTU = When("Ubuntu", lambda profile: profile.distro == "ubuntu")
+RHEL = When("RHEL itself", lambda profile: profile.distro == "rhel")
+ORACLE = When("Oracle Linux", lambda profile: profile.distro == "ol")
+OPENSUSE = When("openSUSE", lambda profile: profile.distro.startswith("opensuse"))
 GENERATION_1 = When("generation 1", lambda profile: 1 in profile.generations)
 GENERATION_2 = When("generation 2", lambda profile: 2 in profile.generations)
 X86_64 = When("x86_64", lambda profile: profile.arch == "x86_64")

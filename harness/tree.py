@@ -72,6 +72,11 @@ class Tree(ABC):
         """The file outside the image that this real path is, where it is one."""
         return None
 
+    def attribute(self, path: str, name: str) -> bytes | None:
+        """The extended attribute of that name, links followed; nothing where the file has none, None where this way of
+        reading cannot tell."""
+        return None
+
     def _entry(self, path: str) -> Entry | None:
         if path == "/":
             return Entry(stat.S_IFDIR | 0o755)
@@ -198,6 +203,14 @@ class FolderTree(Tree):
         """Where it lies on this machine."""
         return self.root / path.lstrip("/")
 
+    def attribute(self, path: str, name: str) -> bytes | None:
+        """The attribute that the file has here: of a tree that was unpacked without them, none."""
+        real = self.resolve(path)
+        try:
+            return os.getxattr(self.local(real), name, follow_symlinks=False) if real else b""
+        except OSError:
+            return b""
+
     def children(self, folder: str) -> Mapping[str, Entry]:
         """What the folder holds."""
         here = self.local(folder)
@@ -263,6 +276,12 @@ class Mounted(Tree):
         """Where it lies on this machine."""
         tree, inside = self._part(path)
         return tree.local(inside)
+
+    def attribute(self, path: str, name: str) -> bytes | None:
+        """The attribute, in the tree where the path leads to."""
+        real = self.resolve(path)
+        tree, inside = self._part(real or path)
+        return tree.attribute(inside, name)
 
 
 def _parts(path: str) -> list[str]:

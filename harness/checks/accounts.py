@@ -1,7 +1,7 @@
 """Who can log in (catalogue 2.6): on a generalized image nobody, on a specialized one somebody."""
 
 from harness.checks.check import Complaints, check
-from harness.etc import Account, configuration
+from harness.etc import Account, configuration, makes_host_keys
 from harness.profile import GENERALIZED, PROVISIONED, SPECIALIZED
 from harness.tree import Tree
 
@@ -82,3 +82,16 @@ def the_provisioner_can_make_users(tree: Tree) -> Complaints:
     for name in ("useradd", "usermod", "chpasswd", "sudo"):
         if not any(tree.exists(f"{folder}/{name}") for folder in ("/usr/sbin", "/usr/bin")):
             yield f"{name} is missing"
+
+
+@check(
+    "spec.no-deprovision",
+    source="Microsoft: Prepare a Linux VHD for upload; generalize",
+    repair="Do not run `waagent -deprovision` on it: that makes a generalized image",
+    when=SPECIALIZED,
+)
+def the_machine_was_not_deprovisioned(tree: Tree) -> Complaints:
+    """Nothing provisions the machine of a specialized image: SSH keys that were taken out nobody makes again."""
+    keys = tree.glob("/etc/ssh/ssh_host_*_key")
+    if tree.exists("/usr/sbin/sshd") and not keys and not makes_host_keys(tree):
+        yield "there are no SSH host keys, and nothing makes them: sshd cannot start"

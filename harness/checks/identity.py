@@ -1,6 +1,7 @@
 """What one machine alone may have: ids and keys, new on each machine and the same after each boot."""
 
 import re
+import uuid
 
 from harness.checks.check import Complaints, check
 from harness.evidence import GuestFacts
@@ -57,3 +58,26 @@ def two_machines_have_different_ids_and_host_keys(guest: GuestFacts, twin: Guest
         yield f"both have the machine id {guest['machine-id']}"
     for key in set(guest.lines("host-keys")) & set(twin.lines("host-keys")):
         yield f"both have the host key {key[:60]}"
+
+
+@check(
+    "run.instance-id",
+    severity="recommended",
+    source="cloud-init",
+    repair="Use cloud-init's Azure datasource",
+    when=CLOUD_INIT,
+)
+def cloud_init_takes_the_vm_for_what_it_is(guest: GuestFacts) -> Complaints:
+    """It provisions anew where the id changes: one that is not the VM's changes at the wrong time, or never does.
+    Generation 1 writes the first half of it with its bytes swapped (SMBIOS before 2.6)."""
+    seen, told = guest["vm-id"].lower(), guest["instance-id"].lower()
+    if seen and told and told not in (seen, _swapped(seen)):
+        yield f"cloud-init's instance is {told}, the VM's id {seen}"
+
+
+def _swapped(id: str) -> str:
+    """A UUID with the bytes of its first three fields in the other order; as it is where it is none."""
+    try:
+        return str(uuid.UUID(bytes_le=uuid.UUID(id).bytes))
+    except ValueError:
+        return id

@@ -3,12 +3,15 @@
 import re
 
 from harness.checks.check import Complaints, check
+from harness.etc import read_fstab
 from harness.evidence import GuestFacts
 from harness.expected import Expected
 from harness.profile import Profile
 
 CATALOGUE = "docs/azure/image-requirements.md 2.14"
 FAULTS = re.compile(r"^.*(?:Kernel panic|BUG: (?!soft lockup)|Oops: |general protection fault).*$", re.MULTILINE)
+ROOT_TAGS = ("UUID", "LABEL", "PARTUUID")
+"""How fstab and the command line may name a file system for good; lsblk calls the same by the same words."""
 CHRONY = ("chrony.service", "chronyd.service")
 GROWN = 0.95
 """The share of the disk that the root file system must offer: its own tables and the ESP take the rest."""
@@ -89,6 +92,24 @@ def the_root_file_system_fills_the_disk(guest: GuestFacts, expected: Expected, p
 def _beside_root(guest: GuestFacts) -> int:
     """Bytes of the partitions that hold the system twice and what belongs to it: its distribution's own layout."""
     return sum(size for name, size in guest.partitions.items() if name != guest["root-device"])
+
+
+@check(
+    "run.root-id",
+    severity="recommended",
+    source="docs/azure/image-requirements.md 2.3",
+    repair="Give fstab and the command line the root's own UUID",
+)
+def fstab_and_command_line_mean_the_root_that_is_mounted(guest: GuestFacts) -> Complaints:
+    """What they name otherwise was found by chance, and is not found once another disk is attached."""
+    device = guest["root-device"].partition("[")[0]  # a subvolume of btrfs stands in brackets
+    root = next((one for one in guest.disks if one["NAME"] == device), {})
+    mounts = (mount.source for mount in read_fstab(guest["fstab"]) if mount.point == "/")
+    words = (word.partition("=")[2] for word in guest["cmdline"].split() if word.startswith("root="))
+    for where, name in (*(("fstab", one) for one in mounts), *(("the command line", one) for one in words)):
+        tag, _, value = name.partition("=")
+        if tag in ROOT_TAGS and root and value.lower() != root.get(tag, "").lower():
+            yield f"{where} says {name}, and {device} has {tag}={root.get(tag, '')}"
 
 
 @check("run.swap", source="docs/azure/image-requirements.md 2.3", repair="Take the swap out of the image")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from build.command import find
 from build.vhd import append_footer
+from tests.harness.signed import MICROSOFT, program
 
 VERSION = "6.1.0-1-cloud-amd64"
 ROOT = "6e2b5f0a-0d5c-4b9c-8a3a-3f6d6a1c0001"
@@ -68,7 +69,7 @@ WAAGENT = "\n".join(
 )
 CONFIG = (
     "".join(f"CONFIG_{name}=m\n" for name in ("HYPERV", "HYPERV_STORAGE", "HYPERV_NET", "HYPERV_UTILS", "CIFS"))
-    + "CONFIG_SERIAL_8250=y\nCONFIG_WATCHDOG=y\n# CONFIG_FLOPPY is not set\n"
+    + "CONFIG_SERIAL_8250=y\nCONFIG_TCG_CRB=y\nCONFIG_WATCHDOG=y\n# CONFIG_FLOPPY is not set\n"
 )
 CLOUD = {
     "05_logging.cfg": "output: {all: '| tee -a /var/log/cloud-init-output.log'}\n",
@@ -92,7 +93,7 @@ PROGRAMS += (
 PROGRAMS += ("usr/sbin/azure-nvme-id", "usr/lib/x86_64-linux-gnu/libcrypto.so.3", "usr/lib/python3.11/os.py")
 FILES = {
     "boot/grub/grub.cfg": GRUB,
-    f"boot/vmlinuz-{VERSION}": "MZ",
+    "etc/apt/sources.list.d/debian.sources": "Types: deb\nURIs: https://deb.debian.org/debian\nSuites: sid\n",
     f"boot/config-{VERSION}": CONFIG,
     f"usr/lib/modules/{VERSION}/modules.dep": "".join(f"kernel/{name}.ko.xz:\n" for name in MODULES.split()),
     f"usr/lib/modules/{VERSION}/modules.builtin": "kernel/drivers/scsi/sd_mod.ko\n",
@@ -136,6 +137,7 @@ def good_tree(root: Path) -> Path:
         put(root, path, text)
     (root / "lib").symlink_to("usr/lib")
     (root / f"boot/initrd.img-{VERSION}").write_bytes(initrd())
+    (root / f"boot/vmlinuz-{VERSION}").write_bytes(program("a vendor's kernel"))
     wants = root / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(parents=True)
     for name in ENABLED:
@@ -180,10 +182,10 @@ def _esp(folder: Path) -> Path:
     esp = folder / "esp"
     esp.write_bytes(bytes(4 * MIB))
     _run("mkfs.vfat", "-i", "CAFE0001", str(esp))
-    grub = b"MZ" + bytes(64) + struct.pack("<II", 3, 24) + b"/EFI/debian".ljust(16, b"\0")
+    grub = program(content=bytes(64) + struct.pack("<II", 3, 24) + b"/EFI/debian".ljust(16, b"\0"))
     _run("mmd", "-i", str(esp), "::EFI", "::EFI/BOOT", "::EFI/debian")
     for name, content in {
-        "BOOT/BOOTX64.EFI": b"MZ",
+        "BOOT/BOOTX64.EFI": program("a vendor's shim", MICROSOFT),
         "BOOT/grubx64.efi": grub,
         "debian/grub.cfg": STUB.encode(),
     }.items():

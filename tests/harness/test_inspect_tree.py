@@ -28,6 +28,14 @@ def _enable(root: Path, unit: str) -> None:
     link(f"{WANTS}/{unit}", f"/usr/lib/systemd/system/{unit}")(root)
 
 
+def _nftables(chain: str) -> Change:
+    def change(root: Path) -> None:
+        _enable(root, "nftables.service")
+        put(root, "etc/nftables.conf", f"table inet filter {{ chain all {{ {chain} }} }}\n")
+
+    return change
+
+
 def _without_links(root: Path) -> None:
     remove("usr/lib/udev/rules.d/66-azure-storage.rules", "usr/lib/udev/rules.d/80-azure-disk.rules")(root)
 
@@ -244,10 +252,15 @@ DEFECTS: list[tuple[str, Change]] = [
         "net.no-static",
         write("etc/netplan/01.yaml", "network:\n  ethernets:\n    a:\n      match: {macaddress: 0}\n"),
     ),
+    ("net.firewall", write("etc/ufw/ufw.conf", "ENABLED=yes\n")),
+    ("net.firewall", _nftables("type filter hook input priority 0; policy drop;")),
+    ("net.firewall", _nftables("type filter hook output priority 0; policy drop;")),
     ("net.preserve-hostname", write("etc/cloud/cloud.cfg", "preserve_hostname: true\n")),
     ("pkg.hyperv-daemons", swap("var/lib/dpkg/status", "hyperv-daemons", "other")),
     ("pkg.omi", add("var/lib/dpkg/status", "\nPackage: omi\nStatus: install ok installed\nVersion: 1.6.8.0\n")),
     ("pkg.python-openssl", remove("usr/bin/openssl")),
+    ("repo.debian", swap("etc/apt/sources.list.d/debian.sources", "deb.debian.org", "packages.example.org")),
+    ("repo.debian", add("etc/apt/sources.list.d/debian.sources", "Enabled: no\n")),
     ("repo.sources", write("etc/apt/sources.list", "deb http://10.0.0.1/debian trixie main\n")),
     ("resdisk.ci-order", _old_cloud_init("cloud_init_modules:\n - disk_setup\ncloud_config_modules:\n - mounts\n")),
     ("resdisk.ci-order", _old_cloud_init("cloud_init_modules:\n - ssh\n   - disk_setup\n - mounts\n")),
@@ -257,6 +270,7 @@ DEFECTS: list[tuple[str, Change]] = [
     ("resdisk.single-owner", swap("etc/waagent.conf", "Format=n", "Format=y")),
     ("agent.resource", swap("etc/waagent.conf", "Format=n", "Format=y\nResourceDisk.Filesystem=xfs")),
     ("scsi.timeout", write("etc/udev/rules.d/99-my.rules", '# mine\nSUBSYSTEM=="scsi", ATTR{timeout}="60"\n')),
+    ("selinux.labels", write("etc/selinux/config", "SELINUX=enforcing\n")),
     ("ssh.alive", remove("etc/ssh/sshd_config.d/50-azure.conf")),
     ("ssh.alive", write("etc/ssh/sshd_config.d/10-first.conf", "ClientAliveInterval 5m\n")),
     ("ssh.enabled", remove(f"{WANTS}/ssh.service")),

@@ -33,6 +33,8 @@ CHRONY = {
 }
 
 
+INSTANCE = "8d7c6b4a-2211-4433-5566-778899aabbcc"
+"""The VM's id as generation 1 writes 4A6B7C8D-1122-3344-…."""
 DATA_DISK = 'NAME="/dev/sdb" TYPE="disk" SIZE="4294967296" FSTYPE="" MOUNTPOINT="" PKNAME=""'
 TEMPORARY = 'NAME="/dev/sdb" TYPE="disk" SIZE="17179869184"\nNAME="/dev/sdb1" TYPE="part" SIZE="17178820608"'
 NTFS = f'{TEMPORARY} FSTYPE="ntfs" MOUNTPOINT="/mnt" PKNAME="/dev/sdb"'
@@ -66,6 +68,12 @@ def on(machine: MachineProfile, **answers: str) -> Mapping[str, Any]:
     return facts(expected=replace(EXPECTED, machine=machine), guest=guest(**answers))
 
 
+def on_root(**answers: str) -> Mapping[str, Any]:
+    """The facts of a guest whose root is /dev/sda1, with these answers."""
+    disks = f'{ANSWERS["disks"]} FSTYPE="ext4" UUID="aa" LABEL="x" PARTUUID="dd"'
+    return facts(guest=guest(**{"disks": disks, "root_device": "/dev/sda1", **answers}))
+
+
 def complaints(known: Mapping[str, Any]) -> dict[str, str]:
     """The reasons of the checks that failed, by their ids."""
     return {one.id: one.reason for one in judge(ONLINE, known) if one.status is Status.FAILED}
@@ -78,6 +86,8 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         facts(guest=guest(**CHRONY)),
         facts(guest=guest(**{**CHRONY, "failed": CHRONY["failed"].replace("chrony.", "chronyd.")})),
         facts(guest=guest(transient_name="")),
+        facts(guest=guest(vm_id="4A6B7C8D-1122-3344-5566-778899AABBCC", instance_id=INSTANCE)),
+        facts(guest=guest(vm_id=INSTANCE.upper(), instance_id=INSTANCE)),
         facts(guest=guest(swap=f"{SWAP}\n/dev/zram0 partition 1048572 0 100")),
         facts(expected=OWN_DATA, guest=guest(ran="")),
         facts(hostnames=("localhost", "kiln-vm")),
@@ -90,6 +100,8 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         facts(reports=host("Ready", "Ready").health),
         facts(data_disks=(4 << 30,), guest=guest(disks=DATA_DISK)),
         facts(predecessor=guest(host_keys="ssh-rsa older")),
+        on_root(fstab="UUID=AA / ext4 defaults 0 1", cmdline="root=UUID=aa ro quiet"),
+        on_root(fstab="LABEL=x / btrfs subvol=@ 0 0", cmdline="root=/dev/mapper/root", root_device="/dev/sda1[/@]"),
         facts(resource_disk=16 << 30, guest=guest(disks=TEMPORARY, root_device="/dev/sda1")),
         facts(resource_disk=16 << 30, guest=guest(disks=NTFS.replace("/mnt", ""), root_device="/dev/sda1")),
         on(TRUSTED, secure_boot="6 0 0 0 1", tpm="2"),
@@ -111,6 +123,11 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
     [
         ("run.boot-ssh", facts(ending="the kernel panicked: no init found"), "the kernel panicked: no init found"),
         ("run.console", facts(console="[ 3.1] BUG: unable to handle page fault"), "BUG: unable to handle page fault"),
+        (
+            "run.instance-id",
+            facts(guest=guest(vm_id="0" * 8, instance_id="1" * 8)),
+            "instance is 11111111, the VM's id 0",
+        ),
         ("run.firmware", facts(guest=guest(firmware="BIOS")), "was started by BIOS, not by UEFI"),
         ("run.firmware", facts(guest=guest(firmware="")), "was started by nobody knows what, not by UEFI"),
         ("run.secure-boot", facts(guest=guest(secure_boot="6 0 0 0 1")), "Secure Boot is on by the guest's own"),
@@ -233,6 +250,8 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
             facts(resource_disk=16 << 30, guest=guest(disks=TEMPORARY, root_device="/dev/sdb1")),
             "the root file system is on /dev/sdb1, the temporary disk",
         ),
+        ("run.root-id", on_root(fstab="UUID=bb / ext4 defaults 0 1"), "fstab says UUID=bb, and /dev/sda1 has UUID=aa"),
+        ("run.root-id", on_root(cmdline="root=PARTUUID=cc ro"), "the command line says PARTUUID=cc, and /dev/sda1 has"),
         (
             "resdisk.not-ntfs",
             facts(resource_disk=16 << 30, guest=guest(disks=NTFS, root_device="/dev/sda1")),
