@@ -95,7 +95,7 @@ class WriteMenu:
             work.remove(path)
         release = os_release(work.path("/usr/lib/os-release").read_text())
         work.write(f"{ENTRIES}/{name}.conf", entry(release, kernel, self.initramfs.name, options))
-        work.write(f"{self.grub.folder}/grubenv", environment({"saved_entry": name, "kernelopts": options}))
+        work.write(f"{self.grub.folder}/grubenv", environment({"saved_entry": name}))
         work.write(f"{self.grub.folder}/grub.cfg", menu(self.defaults.text, self.layout.root_uuid))
         # A menu in the package's own folder of the ESP leads on to this one: grub2-mkconfig must not find another.
         work.path("/boot/efi").mkdir(parents=True, exist_ok=True)
