@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from publish.plan import Plan
 
 PROJECT = Path(__file__).resolve().parent
+GENERATIONS = {"1": (1,), "2": (2,), "both": (1, 2)}
 
 
 def plan_printer(json: bool) -> "Callable[[Plan], None]":
@@ -142,17 +143,70 @@ def distros(c: Context, json: bool = False) -> None:
         print(*lifetime.catalogue(all_recipes(), today), sep="\n")
 
 
-@command(image=IMAGE, json=JSON)
-def inspect(c: Context, image: str, json: bool = False) -> int:
+@command(
+    image=f"{IMAGE}, or an unpacked root tree",
+    gen="1, 2 or both: what it is meant to boot on (default: its manifest's word, or what its disk shows)",
+    type="generalized or specialized (default: its manifest's word, or what its files show)",
+    provisioner="cloud-init, waagent, ignition or none (likewise)",
+    only="these checks alone: ids with commas between them, as `checks` lists them",
+    waive="a file with findings that are lived with, each with reason and end (docs/inspect.md)",
+    explain="say what a check asks, why, and who says so; no image is needed",
+    strict="recommended findings fail the image, too",
+    allow_partial="what cannot be looked at fails nothing",
+    format="text, json, junit or html",
+    output="the file to write it to (default: to the screen)",
+    json="the same as --format json",
+)
+def inspect(
+    c: Context,
+    image: str = "",
+    gen: str = "",
+    type: str = "",
+    provisioner: str = "",
+    only: str = "",
+    waive: str = "",
+    explain: str = "",
+    strict: bool = False,
+    allow_partial: bool = False,
+    format: str = "text",
+    output: str = "",
+    json: bool = False,
+) -> int:
     """Judge an image by its files alone, without booting it."""
-    from harness.inspect import inspect as look
+    if explain:
+        from harness import explain as explained
 
-    report = look(image_path(image))
-    if json:
-        say_json(report.as_dict())
-    else:
+        one = explained.find(explain)
+        say_json(explained.as_dict(one)) if json else print(*explained.lines(one), sep="\n")
+        return 0
+    from harness import inspection
+
+    request = inspection.InspectRequest(
+        image=image_path(image),
+        generations=GENERATIONS[one_of("gen", gen, tuple(GENERATIONS))] if gen else None,
+        kind=one_of("type", type, ("generalized", "specialized")) if type else None,
+        provisioner=one_of("provisioner", provisioner, inspection.PROVISIONERS) if provisioner else None,
+        only=tuple(filter(None, only.split(","))),
+        waivers=path_or_none(waive),
+    )
+    wanted = "json" if json else one_of("format", format, ("text", *inspection.FORMATS))
+    report = inspection.inspect(request)
+    if wanted == "text" and not output:
         print_report(report)
-    return 0 if report.passed else 1
+    else:
+        inspection.tell(report, wanted, path_or_none(output))
+    return inspection.status(report, strict=strict, partial=allow_partial)
+
+
+@command(json=JSON)
+def checks(c: Context, json: bool = False) -> None:
+    """List what images are checked for, by `inspect` or by `verify`."""
+    from harness import explain
+
+    if json:
+        say_json({"checks": explain.every()})
+    else:
+        print(*explain.table(), sep="\n")
 
 
 @command(

@@ -28,12 +28,13 @@ from harness.ext import ExtTree
 from harness.fat import FatTree
 from harness.filerefusal import inspected
 from harness.filesystem import FileSystem
-from harness.flatcar import UNREAD, is_flatcar
+from harness.flatcar import UNREAD as UNREAD_FLATCAR
+from harness.flatcar import is_flatcar
 from harness.grub import read_menu
 from harness.inference import infer
 from harness.kernels import read_initrds, read_kernels
 from harness.profile import Profile
-from harness.report import Report, Status, Verdict
+from harness.report import UNREAD, Report, Status, Verdict
 from harness.tree import FolderTree, Mounted, Tree, Unreadable
 
 PROGRAMS = ("debugfs", "mdir", "mcopy")
@@ -95,7 +96,7 @@ def _unread(facts: Facts) -> Iterator[Verdict]:
     """What could not be looked at is a finding: an image is never passed unseen."""
     for name, reason in facts.unreadable.items():
         yield Verdict(
-            f"inspect.{name}",
+            f"{UNREAD}{name}",
             f"the {name} can be inspected",
             Status.FAILED,
             reason=reason,
@@ -141,7 +142,9 @@ def gather(target: Path, scratch: Path, told: Mapping[str, Any]) -> Facts:
         facts.lacks |= dict.fromkeys(set(_TREE_FACTS) - set(facts.known), broken.what)
     manifest = facts.known.get("manifest")
     profile = infer(facts.known.get("disk"), facts.known.get("tree"), facts.known.get("kernels"), manifest)
-    facts.add("profile", replace(profile, **told), "")
+    guessed = zip(("generations", "kind", "provisioner"), profile.inferred, strict=False)
+    inferred = profile.inferred if manifest else tuple(note for name, note in guessed if name not in told)
+    facts.add("profile", replace(profile, inferred=inferred, **told), "")
     if manifest is None:
         facts.lacks["manifest"] = "the image has no manifest"
     return facts
@@ -184,7 +187,7 @@ def _read_root(facts: Facts, disk: DiskFacts, scratch: Path) -> None:
         facts.unreadable["root"] = reason
         return
     if is_flatcar(disk.table):
-        facts.lacks |= dict.fromkeys(("tree", "root"), UNREAD)
+        facts.lacks |= dict.fromkeys(("tree", "root"), UNREAD_FLATCAR)
         return
     trees, reasons = _linux_trees(disk, scratch)
     rooted = [number for number, tree in trees.items() if tree.exists("/etc/fstab") or tree.exists("/etc/os-release")]

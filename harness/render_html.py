@@ -24,7 +24,12 @@ PNG = b"\x89PNG\r\n\x1a\n"
 SHORT = 12
 """Digits of a digest that a person compares."""
 CAPTIONS = {"vtpm": "vTPM"}
-COLUMNS = {Status.FAILED: "What was found", Status.SKIPPED: "Why it was not judged", Status.PASSED: "Why it matters"}
+COLUMNS = {
+    Status.FAILED: "What was found",
+    Status.WAIVED: "What is lived with",
+    Status.SKIPPED: "Why it was not judged",
+    Status.PASSED: "Why it matters",
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def _allowed(part: str) -> str:
 
 def _groups(report: Report) -> Iterator[Group]:
     """What failed first, required before recommended."""
-    for status in (Status.FAILED, Status.SKIPPED, Status.PASSED):
+    for status in COLUMNS:
         alike = [verdict for verdict in report.verdicts if verdict.status is status]
         alike.sort(key=lambda one: (one.severity != "required", one.id))
         if alike:
@@ -123,7 +128,7 @@ def _counts(report: Report) -> str:
     told = [
         f"{count} {severity} failed" for severity, count in sorted(failed.items(), key=lambda one: one[0] != "required")
     ]
-    told += [f"{ended[status]} {status}" for status in (Status.PASSED, Status.SKIPPED) if ended[status]]
+    told += [f"{ended[status]} {status}" for status in (Status.PASSED, Status.WAIVED, Status.SKIPPED) if ended[status]]
     return ", ".join(told) or "no check ran"
 
 

@@ -52,7 +52,7 @@ def _case(report: Report, verdict: Verdict) -> Element:
         "testcase", classname=_clean(f"{report.scenario}.{verdict.id}"), name=_clean(verdict.title), time="0"
     )
     found = _clean("\n".join(verdict.findings))
-    if verdict.status is Status.SKIPPED:
+    if verdict.status in (Status.SKIPPED, Status.WAIVED):
         SubElement(case, "skipped", message=_clean(verdict.reason))
     elif verdict.status is Status.FAILED and verdict.severity != "required":
         SubElement(case, "skipped", message=f"{verdict.severity}: {found}")

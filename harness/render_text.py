@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
@@ -30,11 +31,20 @@ def print_report(report: Report, console: Console, everything: bool = False, fol
     failed = [verdict for verdict in report.verdicts if verdict.status is Status.FAILED]
     for verdict in sorted(failed, key=lambda one: (one.severity != "required", one.id)):
         _finding(verdict, console)
+    for verdict in (one for one in report.verdicts if one.status is Status.WAIVED):
+        console.print(Text(f"waived      {verdict.id}: {verdict.reason}", style="dim"))
     if everything:
         _rest(report.verdicts, console)
     console.print(Text(summary(report)), style="bold red" if not report.passed else "bold green", highlight=False)
     if folder:
         console.print(Text(f"  everything about it: {folder}"))
+
+
+def text(report: Report) -> str:
+    """The same as plain text."""
+    told = StringIO()
+    print_report(report, Console(file=told, highlight=False, soft_wrap=True))
+    return told.getvalue()
 
 
 def headline(report: Report) -> str:
@@ -55,7 +65,9 @@ def summary(report: Report) -> str:
     word = "passed" if report.passed else "failed"
     return (
         f"{word}: {failed['required']} required and {failed['recommended']} recommended findings, "
-        f"{counts[Status.PASSED]} passed, {counts[Status.SKIPPED]} skipped ({report.seconds:.1f} s)"
+        f"{counts[Status.PASSED]} passed, {counts[Status.SKIPPED]} skipped"
+        + (f", {counts[Status.WAIVED]} waived" if counts[Status.WAIVED] else "")
+        + f" ({report.seconds:.1f} s)"
     )
 
 

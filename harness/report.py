@@ -6,11 +6,17 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How a check ended. A skipped check proves nothing; its reason says what it lacked."""
+    """How a check ended. A skipped check proves nothing; its reason says what it lacked. A waived one failed, and its
+    reason says who lives with that, and until when."""
 
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
+    WAIVED = "waived"
+
+
+UNREAD = "inspect."
+"""How ids begin of verdicts that say that something could not be looked at."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +114,15 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether every required check that ran has passed, and at least one ran."""
+        """Whether no required check that ran has failed but for what was waived, and at least one ran."""
         required = [verdict for verdict in self.verdicts if verdict.severity == "required"]
         ran = [verdict for verdict in required if verdict.status is not Status.SKIPPED]
-        return bool(ran) and all(verdict.status is Status.PASSED for verdict in ran)
+        return bool(ran) and not any(verdict.status is Status.FAILED for verdict in ran)
+
+    @property
+    def unread(self) -> tuple[Verdict, ...]:
+        """What is there and could not be looked at."""
+        return tuple(one for one in self.verdicts if one.id.startswith(UNREAD) and one.status is Status.FAILED)
 
     def as_dict(self) -> dict[str, object]:
         """The report as report.json holds it."""

@@ -13,7 +13,8 @@ PACKAGES = ("distros", "build", "harness", "publish", "factory")
 KNOWN_TO_HARNESS = {
     *("build", "build.manifest", "build.vhd", "build.gpt", "build.digest"),
     *("build.command", "build.confined", "build.diskfile", "build.errors", "build.progress"),
-    "build.wholefile",
+    # Reading TOML so that each fault is told with its line.
+    *("build.wholefile", "build.spec.complaint", "build.spec.document", "build.spec.kinds"),
 }
 SHARED = {
     # Tasks are declared in one place and run from another.
@@ -23,6 +24,7 @@ SHARED = {
         "harness.azure.attested",
         "harness.azure.certificates",
         "harness.azure.envelope",
+        "harness.pesign",
         "harness.sshkey",
         "publish.playground.certificates",
     },

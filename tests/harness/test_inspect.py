@@ -32,7 +32,10 @@ def test_finds_nothing_on_a_good_disk(good: Path) -> None:
         "ign.first-boot",
         "ign.root-last",
         "kernel.blacklist-extra",
+        *("net.el7", "net.el8", "net.nm-cloud-setup", "net.suse", "net.ubuntu"),
+        *("repo.el", "repo.ol", "repo.opensuse", "repo.ubuntu"),
         "spec.agent",
+        "spec.no-deprovision",
     }
 
 
@@ -43,8 +46,9 @@ def test_finds_nothing_in_a_good_tree(tree: Path) -> None:
 def test_judges_waagent_and_specialized_images_by_their_own_rules(root: Path) -> None:
     assert "agent.not-both" in failed(inspect(root, provisioner="waagent"))
     specialized = failed(inspect(root, kind="specialized"))
-    assert {"acct.spec-login", "agent.provisioner", "spec.agent"} <= specialized
+    assert {"acct.spec-login", "agent.provisioner", "spec.agent", "spec.no-deprovision"} <= specialized
     put(root, "root/.ssh/authorized_keys", "ssh-ed25519 AAAA me\n")
+    put(root, "etc/ssh/ssh_host_ed25519_key")
     put(root, "etc/cloud/cloud-init.disabled")
     swap("etc/waagent.conf", "Agent=auto", "Agent=disabled")(root)
     assert failed(inspect(root)) == set()
