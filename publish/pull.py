@@ -3,29 +3,25 @@
 A snapshot, a managed disk or a staged blob shows its used ranges; reading them piece by piece can be gone on with.
 """
 
-import json
 import os
-import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from build.cache import FULL
 from build.errors import CallerError, MachineError
 from build.progress import Progress
 from build.vhd import COOKIE, EPOCH, LENGTH, MIB, Footer
-from publish import refusals
+from publish import landing, refusals
 from publish.address import Address
 from publish.blocks import CHUNK, Extent, Ranges
 from publish.convert import identity
+from publish.landing import Landing
 from publish.meter import Meter
 from publish.pageblob import PageBlob
 from publish.transfer import carry
-
-RECORD = ".ranges"
-"""Ends the name of the file that says which pieces are here already."""
-BATCH = 4
-"""Pieces that wait for the disk together."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +39,8 @@ def pull(origin: Origin, address: Address, output: Path, progress: Progress) -> 
     Raises CallerError where `output` exists, the address leads to no disk or it changes meanwhile, MachineError where
     there is no room for it or nothing comes through, SubscriptionError where access is refused.
     """
-    if output.exists():
-        raise CallerError(f"{output} exists already", "name another file with --output")
-    if not output.absolute().parent.is_dir():
-        raise CallerError(f"{output.parent} is no folder", "make it, or name another file with --output")
+    with _faults_explained(output):
+        _require_free(output)
     with refusals.told("disk"):
         state = address.blob.state()
         if state is None:
@@ -56,89 +50,44 @@ def pull(origin: Origin, address: Address, output: Path, progress: Progress) -> 
         there = address.blob.ranges()
     etag = state.etag if origin.may_change else ""
     known_by = {**origin.known_by, "length": str(state.length), "etag": etag}
-    partial = output.with_name(f".{output.name}.partial")
-    try:
-        _read(known_by, address, there, partial, progress)
-        _seal(partial, state.length)
-        partial.rename(output)
-        _record(partial).unlink(missing_ok=True)
-    except OSError as refusal:
-        hint = "make room; what is here is kept" if refusal.errno in FULL else "name another file with --output"
-        raise MachineError(f"{output} cannot be written: {refusal.strerror}", hint) from None
+    filling = output.with_name(f".{output.name}.partial")
+    with _faults_explained(output), landing.begun(filling, known_by, state.length, progress) as file:
+        _read(etag, address, there, file, output, progress)
+        _seal(filling, state.length)
+        landing.finish(filling, output)
     return output
 
 
-def _read(known_by: Mapping[str, str], address: Address, there: Ranges, partial: Path, progress: Progress) -> None:
-    """Read what is missing."""
-    here = _here(partial, known_by, progress)
-    pieces = [one for one in _pieces(there) if one.offset not in here]
-    _room(partial, sum(one.length for one in pieces))
-    with (
-        partial.open("r+b" if here else "w+b", buffering=0) as file,
-        _record(partial).open("a" if here else "w") as told,
-    ):
-        os.truncate(partial, int(known_by["length"]))
-        if not here:
-            told.write(f"{json.dumps(known_by)}\n")
-            told.flush()
-        name = partial.name[1:].removesuffix(".partial")
-        meter = Meter(f"Reading {name}", sum(one.length for one in pieces), progress)
-        with Landing(file.fileno(), told.fileno()) as landing:
-            blob, etag = address.blob, known_by["etag"]
-            carry("disk", pieces, lambda one: _move(blob, etag, landing, one), meter, renew=address.renew)
-
-
-def _move(blob: PageBlob, etag: str, landing: "Landing", one: Extent) -> int:
-    landing.put(one.offset, blob.read(one, etag))
-    return one.length
-
-
-class Landing:
-    """Pieces as they arrive: the record says of one that it is here only after the disk has it."""
-
-    def __init__(self, file: int, record: int) -> None:
-        self.file, self.record = file, record
-        self._lock = threading.Lock()
-        self._waiting: list[int] = []
-
-    def __enter__(self) -> "Landing":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._settle()
-
-    def put(self, offset: int, data: bytes) -> None:
-        """Write a piece. Raises OSError where there is no room for all of it."""
-        left = memoryview(data)
-        while left:
-            written = os.pwrite(self.file, left, offset)
-            offset, left = offset + written, left[written:]
-        with self._lock:
-            self._waiting.append(offset - len(data))
-            if len(self._waiting) >= BATCH:
-                self._settle()
-
-    def _settle(self) -> None:
-        os.fsync(self.file)
-        os.write(self.record, "".join(f"{one}\n" for one in self._waiting).encode())
-        self._waiting.clear()
-
-
-def _here(partial: Path, known_by: Mapping[str, str], progress: Progress) -> set[int]:
-    """Offsets of pieces that an earlier run has read of the very same; none, and it goes, where it was of another."""
-    record = _record(partial)
-    if not partial.exists() or not record.exists():
-        return set()
+@contextmanager
+def _faults_explained(output: Path) -> Iterator[None]:
+    """Say in one line why the file system did not take it."""
     try:
-        first, *lines = record.read_text().split("\n")
-        if json.loads(first) == known_by:
-            # The last line may be cut short where the machine died.
-            return {int(line) for line in lines[:-1]}
-    except ValueError:
-        pass
-    progress.note(f"what {partial.name} holds is of another disk, or of this one as it was: it begins anew")
-    return set()
+        yield
+    except OSError as refusal:
+        hint = "make room; what is here is kept" if refusal.errno in FULL else "name another file with --output"
+        raise MachineError(f"{output} cannot be written: {refusal.strerror or refusal}", hint) from None
+
+
+def _require_free(output: Path) -> None:
+    if output.exists():
+        raise CallerError(f"{output} exists already", "name another file with --output")
+    if not output.absolute().parent.is_dir():
+        raise CallerError(f"{output.parent} is no folder", "make it, or name another file with --output")
+
+
+def _read(etag: str, address: Address, there: Ranges, file: Landing, output: Path, progress: Progress) -> None:
+    """Read what is missing."""
+    pieces = [one for one in _pieces(there) if one.offset not in file.here]
+    length = sum(one.length for one in pieces)
+    _room(output.absolute().parent, length)
+    meter = Meter(f"Reading {output.name}", length, progress)
+    carry("disk", pieces, partial(_move, address.blob, etag, file), meter, renew=address.renew)
+    file.settle()
+
+
+def _move(blob: PageBlob, etag: str, file: Landing, one: Extent) -> int:
+    file.put(one.offset, blob.read(one, etag))
+    return one.length
 
 
 def _pieces(there: Ranges) -> Iterator[Extent]:
@@ -151,9 +100,9 @@ def _pieces(there: Ranges) -> Iterator[Extent]:
             start = end
 
 
-def _seal(partial: Path, length: int) -> None:
+def _seal(filling: Path, length: int) -> None:
     """See to it that the file is a fixed VHD: exports of disks are, other blobs get their footer."""
-    with partial.open("r+b") as file:
+    with filling.open("r+b") as file:
         file.seek(length - LENGTH)
         if file.read(LENGTH).startswith(COOKIE):
             return
@@ -163,19 +112,13 @@ def _seal(partial: Path, length: int) -> None:
         footer = Footer.build(length, identity(length, file.read(MIB)), EPOCH)
         file.seek(length)
         file.write(bytes(footer))
-        file.flush()
-        os.fsync(file.fileno())
 
 
-def _room(partial: Path, needed: int) -> None:
-    state = os.statvfs(partial.absolute().parent)
+def _room(folder: Path, needed: int) -> None:
+    state = os.statvfs(folder)
     free = state.f_bavail * state.f_frsize
     if free < needed:
         raise MachineError(
-            f"{partial.parent} has {free // MIB} MiB free, and {needed // MIB} must be read",
+            f"{folder} has {free // MIB} MiB free, and {needed // MIB} must be read",
             "make room, or choose --output",
         )
-
-
-def _record(partial: Path) -> Path:
-    return partial.with_name(partial.name + RECORD)

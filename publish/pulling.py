@@ -1,11 +1,13 @@
 """What `./kiln pull` calls: finds the address of what is meant, brings it here, and takes the address back."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from build.errors import CallerError
+from build.errors import CallerError, KilnError
 from build.progress import Progress
 from publish import arm as resources
 from publish import credentials, pageblob, targetfile
@@ -62,12 +64,27 @@ def _pull_disk(request: PullRequest, id: str, cloud: Cloud, who: "TokenCredentia
             raise CallerError(f"there is no {name} in {group}", "is the id right, and does it still exist?")
         own = found["properties"]
         known_by = {"disk": id, **{key: str(own.get(key, "")) for key in ("uniqueId", "timeCreated")}}
+        # While an address of a disk is granted no machine can have it; between two grants one may.
+        origin = Origin(known_by, may_change=not request.snapshot)
+        # One that was refused is not taken back: whatever address there is was granted to somebody else.
+        address = Address(reach, READ_SECONDS)
+        close = partial(arm.finish, f"closing {name}", partial(client.begin_revoke_access, group, name))
+        with _closed_afterwards(close, progress):
+            return bring(origin, address, request.output, progress)
+
+
+@contextmanager
+def _closed_afterwards(close: Callable[[], object], progress: Progress) -> Iterator[None]:
+    """Take an address back in the end; where more than that went wrong, what did so first is raised."""
+    try:
+        yield
+    except BaseException:
         try:
-            # While an address of a disk is granted no machine can have it; between two grants one may.
-            origin = Origin(known_by, may_change=not request.snapshot)
-            return bring(origin, Address(reach, READ_SECONDS), request.output, progress)
-        finally:
-            arm.finish(f"closing {name}", partial(client.begin_revoke_access, group, name))
+            close()
+        except KilnError as refusal:
+            progress.note(refusal.what)
+        raise
+    close()
 
 
 def _parts(id: str, kind: str) -> tuple[str, str, str]:

@@ -1,7 +1,6 @@
 """Bringing a disk here: begun, broken off, changed meanwhile, without room."""
 
 import errno
-import json
 import os
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from build.errors import CallerError, KilnError, MachineError
 from build.progress import Progress
-from publish import pull, pulling
+from publish import landing, pulling
 from publish.playground.strict import Answer, Exchange
 from publish.pulling import PullRequest
 from publish.staging import Staging
@@ -98,7 +97,7 @@ def test_trusts_no_damaged_record(
     damage: str, desk: Desk, account: Staging, request_of: PullRequest, tmp_path: Path
 ) -> None:
     begun(desk, request_of)
-    record = request_of.output.with_name(f".{request_of.output.name}.partial{pull.RECORD}")
+    record = request_of.output.with_name(f".{request_of.output.name}.partial{landing.RECORD}")
     record.write_text(record.read_text()[:-2] if damage == "cut" else damage)
     pulling.pull(request_of, Progress())
     assert request_of.output.read_bytes() == (tmp_path / "x.vhd").read_bytes()
@@ -124,16 +123,3 @@ def test_says_that_the_disk_is_full_and_goes_on_later(
     pulling.pull(request_of, Progress())
     assert request_of.output.read_bytes() == (tmp_path / "x.vhd").read_bytes()
     assert 0 < desk.playground.gate.count("Get Blob") - before < 20
-
-
-def test_says_of_a_piece_that_it_is_here_once_the_disk_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    order: list[str] = []
-    settle, note = os.fsync, os.write
-    monkeypatch.setattr(os, "fsync", lambda file: (order.append("settled"), settle(file))[1])
-    monkeypatch.setattr(os, "write", lambda file, data: (order.append(data.decode()), note(file, data))[1])
-    with (tmp_path / "f").open("w+b", buffering=0) as file, (tmp_path / "r").open("w") as record:
-        with pull.Landing(file.fileno(), record.fileno()) as landing:
-            for number in range(pull.BATCH + 1):
-                landing.put(number * 4, b"data")
-        assert json.loads((tmp_path / "r").read_text().split()[-1]) == pull.BATCH * 4
-    assert order == ["settled", "0\n4\n8\n12\n", "settled", "16\n"]
