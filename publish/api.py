@@ -1,14 +1,13 @@
 """What the tasks call: each opens a session, makes a plan, and does it where that was asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from build.digest import BLOCK
-from build.errors import CallerError, KilnError
+from build.errors import CallerError
 from build.progress import Progress
 from publish import apply as applying
 from publish import (
@@ -20,13 +19,14 @@ from publish import (
     shares,
     smoke,
     source,
+    staged,
     staging,
     targetfile,
 )
 from publish.arm import Arm
+from publish.guard import only_looking
 from publish.plan import Action, Order, Plan, worst
 from publish.sessions import Session, held, session
-from publish.staging import Base
 from publish.subject import subject
 from publish.target import Target
 
@@ -67,20 +67,19 @@ def publish(request: PublishRequest, progress: Progress, show: Callable[[Plan], 
     if request.verify not in sending.VERIFY:
         raise CallerError(f"--verify {request.verify} does not exist", f"there is: {', '.join(sending.VERIFY)}")
     if request.base:
-        _require_base_of_use(target)
+        staged.require_base_of_use(target)
     order = _order(request, target, progress)
-    with session(target, write=False) as one:
-        base = _base(one, request.base) if request.base else None
-        plan = _with_staged(one, order, _plan(one, order), request.base, base)
+    with session(target, only_looking) as one:
+        plan = staged.looked_up(one, order, _plan(one, order), request.base)
     show(plan)
     if not request.apply:
         return Outcome(plan, False)
     if plan.refusals:
         raise worst(plan.refusals)
-    with session(target, write=True) as one, held(one, progress) as names:
-        base = _base(one, request.base) if request.base else None
-        plan = _again(plan, _with_staged(one, order, _plan(one, order), request.base, base), show)
-        work = applying.Work(one.arm, one.access, order, one.staging, progress, request.verify, base, names)
+    with held(target, progress) as guard, session(target, guard) as one:
+        plan = _again(plan, staged.looked_up(one, order, _plan(one, order), request.base), show)
+        base = staged.base_of(one, request.base)
+        work = applying.Work(one.arm, one.access, order, one.staging, progress, request.verify, base, one.guard)
         applying.apply(work, plan)
     return Outcome(plan, True)
 
@@ -113,49 +112,6 @@ def _again(before: Plan, now: Plan, show: Callable[[Plan], None]) -> Plan:
     return now
 
 
-def _require_base_of_use(target: Target) -> None:
-    """Raise CallerError where a file cannot be built on another one."""
-    hint = "leave --base-version out: the blocks that hold data are sent"
-    if target.kind != "gallery":
-        raise CallerError(f"--base-version names a version of a gallery, and this is a {target.kind}", hint)
-    if target.staging.route != "blob":
-        raise CallerError('a managed disk cannot be made of another one in part: route = "disk" takes no base', hint)
-
-
-def _with_staged(one: Session, order: Order, plan: Plan, version: str, base: Base | None) -> Plan:
-    """The plan with what its upload finds in the staging account, which is only looked at."""
-
-    def looked(action: Action) -> Action:
-        if action.kind != "blob":
-            return action
-        try:
-            found = staging.standing(one.staging, action.name, order.source)
-        except KilnError as refusal:
-            found = f"whether it is staged already cannot be seen: {refusal.what}"
-        built_on = _built_on(order, version, base) if version and not found else ""
-        return replace(action, details=(*action.details, *filter(None, (found, built_on))))
-
-    return replace(plan, actions=tuple(map(looked, plan.actions)))
-
-
-def _built_on(order: Order, version: str, base: Base | None) -> str:
-    if base is None:
-        return f"the list of {version}'s blocks is gone: everything is sent"
-    numbers, gone = order.source.blocks.changed_from(base.blocks)
-    return f"on top of {base.name}: {len(numbers) * BLOCK >> 20} MiB differ, {len(gone) * BLOCK >> 20} MiB become zero"
-
-
-def _base(one: Session, version: str) -> Base | None:
-    return bases.find(one.staging, _every(one), version)
-
-
-def _every(one: Session) -> list[dict[str, Any]]:
-    """The versions of all definitions of the target."""
-    return [
-        each for definition in one.target.definitions for each in release.listed(one.arm, one.target, definition.name)
-    ]
-
-
 def change(
     to: Path,
     make: Callable[[Arm, Target], Plan],
@@ -170,17 +126,17 @@ def change(
     Raises as `publish` does.
     """
     target = targetfile.load(to)
-    with session(target, write=False) as one:
+    with session(target, only_looking) as one:
         plan = make(one.arm, target)
     show(plan)
     if not apply:
         return Outcome(plan, False)
     if plan.refusals:
         raise worst(plan.refusals)
-    with session(target, write=True) as one, held(one, progress) as names:
+    with held(target, progress) as guard, session(target, guard) as one:
         plan = _again(plan, make(one.arm, target), show)
         before(target, plan)
-        applying.change(one.arm, target, plan, names, progress)
+        applying.change(one.arm, target, plan, progress)
     return Outcome(plan, True)
 
 
@@ -238,22 +194,31 @@ def published(to: Path) -> list[dict[str, Any]]:
     target = targetfile.load(to)
     if target.kind != "gallery":
         raise CallerError(f"{to} is about a {target.kind}", "only a gallery has versions")
-    with session(target, write=False) as one:
+    with session(target, only_looking) as one:
         return release.published(one.arm, target)
 
 
 def prune(to: Path, progress: Progress, show: Callable[[Plan], None], *, apply: bool) -> Outcome:
     """Remove staged files that nothing needs any more, planned first."""
     target = targetfile.load(to)
-    with session(target, write=False) as one:
-        kept = bases.needed(_every(one))
-        found = [each for each in staging.staged(one.staging) if each[0] not in kept]
-    actions = tuple(
-        Action("delete", "blob", name, (f"{size >> 20} MiB long, digest {digest[:16]}",))
-        for name, digest, size in found
-    )
-    show(plan := Plan(actions))
+    with session(target, only_looking) as one:
+        plan = _pruning(one)
+    show(plan)
     if apply:
-        with session(target, write=True) as one, held(one, progress):
-            staging.remove(one.staging, [action.name for action in actions])
+        with held(target, progress) as guard, session(target, guard) as one:
+            plan = _again(plan, _pruning(one), show)
+            staging.remove(one.staging, [action.name for action in plan.actions])
     return Outcome(plan, apply)
+
+
+def _pruning(one: Session) -> Plan:
+    """The staged files that nothing needs; the versions are asked for last, so that none is missed."""
+    found = staging.staged(one.staging)
+    kept = bases.needed(bases.every(one.arm, one.target))
+    return Plan(
+        tuple(
+            Action("delete", "blob", name, (f"{size >> 20} MiB long, digest {digest[:16]}",))
+            for name, digest, size in found
+            if name not in kept
+        )
+    )

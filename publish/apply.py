@@ -13,7 +13,7 @@ from build.progress import Progress
 from publish import bases, diskupload, pageblob, replication, shares, staging
 from publish.address import Address
 from publish.arm import Arm
-from publish.lease import Held
+from publish.guard import Guard
 from publish.plan import WORDS, Action, Order, Plan
 from publish.shares import Access
 from publish.staging import Base, Staging
@@ -26,7 +26,7 @@ GRANT_SECONDS = 24 * 3600
 @dataclass(frozen=True)
 class Work:
     """What the steps need: the session, what is published, the staging account, what it may build on there, and the
-    names that are held, which are looked at before each step."""
+    guard of what is changed."""
 
     arm: Arm
     access: Access
@@ -35,14 +35,13 @@ class Work:
     progress: Progress
     verify: str
     base: Base | None
-    held: Held
+    guard: Guard
 
 
 def apply(work: Work, plan: Plan) -> None:
     """Do every step, then wait until the versions are everywhere. Raises as each of its parts does."""
     for action in plan.actions:
         if action.changes:
-            work.held.require()
             STEPS[action.kind](work, action)
     for action in plan.of("version"):
         definition, name = action.name.split("/")
@@ -85,7 +84,7 @@ def _disk(work: Work, action: Action) -> None:
     def reach() -> Any:
         asked = {"access": "Write", "durationInSeconds": GRANT_SECONDS}
         granted = arm.finish(f"access to {name}", partial(disks.begin_grant_access, target.resource_group, name, asked))
-        return pageblob.by_address(str(granted["accessSAS"]), target.cloud.certificate)
+        return pageblob.by_address(str(granted["accessSAS"]), target.cloud.certificate, work.guard)
 
     where = Address(reach, GRANT_SECONDS)
     sent = diskupload.upload(work.order.source, where, work.progress, verify=work.verify)
@@ -116,12 +115,11 @@ def _share(work: Work, action: Action) -> None:
         shares.apply(work.arm, work.access, work.order.target, action)
 
 
-def change(arm: Arm, target: Target, plan: Plan, held: Held, progress: Progress) -> None:
+def change(arm: Arm, target: Target, plan: Plan, progress: Progress) -> None:
     """Change or delete versions that exist, as the plan lists them."""
     for action in plan.actions:
         if not action.changes:
             continue
-        held.require()
         definition, name = action.name.split("/")
         with progress.step(f"Version {action.name} {WORDS[action.verb]}"):
             if action.verb == "delete":

@@ -1,7 +1,7 @@
 """Azure Resource Manager: what exists, as plain mappings in the service's own words, and what changes it.
 
-A session that was opened to look cannot change anything: whatever is not GET or HEAD is stopped on its way out, and
-nothing is registered along the way.
+Each session has a guard (`publish.guard`), which is asked before every request that changes something, and before each
+try of it: the library repeats them by itself, for minutes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from build.errors import Bug, SubscriptionError
+from build.errors import SubscriptionError
 from publish import refusals
 from publish.clouds import Cloud
+from publish.guard import Guard, hook
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from azure.mgmt.compute import ComputeManagementClient
 
 ABSENT = ("ResourceNotFound", "ResourceGroupNotFound", "NotFound")
-READING = frozenset({"GET", "HEAD"})
 POLLING = 1
 """Seconds between two questions about something that takes long, where the service does not say when to ask."""
 PATIENCE = 1800.0
@@ -29,13 +29,12 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Arm:
-    """A session with the resources of one group. `writable` says whether it may change anything."""
+    """A session with the resources of one group."""
 
     compute: "ComputeManagementClient"
     url: str
     subscription: str
     group: str
-    writable: bool
 
     def get(self, what: str, ask: Callable[[], Any]) -> dict[str, Any] | None:
         """What exists, None where it does not; see `refusals.told` for what is raised."""
@@ -83,25 +82,23 @@ class Arm:
 
 
 @contextmanager
-def session(
-    cloud: Cloud, subscription: str, group: str, credential: "TokenCredential", *, write: bool
-) -> Iterator[Arm]:
-    """A session with a subscription; without `write` it can only look."""
+def session(cloud: Cloud, subscription: str, group: str, credential: "TokenCredential", guard: Guard) -> Iterator[Arm]:
+    """A session with a subscription."""
     from azure.mgmt.compute import ComputeManagementClient
 
     with ComputeManagementClient(
         credential,
         subscription,
-        **options(cloud, write=write),
+        **options(cloud, guard),
         polling_interval=POLLING,
     ) as compute:
-        yield Arm(compute, cloud.resource_manager, subscription, group, write)
+        yield Arm(compute, cloud.resource_manager, subscription, group)
 
 
-def options(cloud: Cloud, *, write: bool) -> dict[str, Any]:
+def options(cloud: Cloud, guard: Guard) -> dict[str, Any]:
     """What every client of a cloud's resource manager is made with."""
-    # What only looks must not register a provider either, which the client would do by itself.
-    policies = [] if write else [only_looking()]
+    # Twice: what only looks must not register a provider either, which the client would do by itself.
+    policies = [_guarded(guard)]
     return {
         "base_url": cloud.resource_manager,
         "credential_scopes": [cloud.scope],
@@ -112,16 +109,17 @@ def options(cloud: Cloud, *, write: bool) -> dict[str, Any]:
     }
 
 
-def only_looking() -> Any:
-    """The policy that lets nothing but questions out."""
+def _guarded(guard: Guard) -> Any:
+    """The policy that asks the guard."""
     from azure.core.pipeline.policies import SansIOHTTPPolicy
 
-    class OnlyLooking(SansIOHTTPPolicy[Any, Any]):
-        def on_request(self, request: Any) -> None:
-            if request.http_request.method not in READING:
-                raise Bug(f"a plan wanted to {request.http_request.method} {request.http_request.url.split('?')[0]}")
+    before = hook(guard)
 
-    return OnlyLooking()
+    class Guarded(SansIOHTTPPolicy[Any, Any]):
+        def on_request(self, request: Any) -> None:
+            before(request)
+
+    return Guarded()
 
 
 def _plain(found: Any) -> dict[str, Any]:

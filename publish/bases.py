@@ -3,10 +3,12 @@
 from typing import Any
 
 from build.errors import CallerError
-from publish import refusals, versions
+from publish import refusals, release, versions
+from publish.arm import Arm
 from publish.blocks import Blocks
 from publish.source import Source
 from publish.staging import Base, Staging
+from publish.target import Target
 
 SUFFIX = ".blocks"
 
@@ -40,6 +42,11 @@ def find(staging: Staging, every: list[dict[str, Any]], version: str) -> Base | 
         except ResourceNotFoundError:
             return None
     return Base(name, Blocks.read(raw))
+
+
+def every(arm: Arm, target: Target) -> list[dict[str, Any]]:
+    """The versions of all definitions of the target."""
+    return [each for definition in target.definitions for each in release.listed(arm, target, definition.name)]
 
 
 def needed(every: list[dict[str, Any]]) -> set[str]:

@@ -51,7 +51,8 @@ class Lock:
     def renew(self) -> None:
         """Have it count from now on; raises what the service says."""
         asked = self.now()
-        self.lease.renew()
+        # On a line that is dead the usual patience would last longer than the lease does.
+        self.lease.renew(connection_timeout=RENEWAL, read_timeout=RENEWAL)
         self.certain = asked
 
     def require(self) -> None:
@@ -76,8 +77,8 @@ class Held:
 
     locks: tuple[Lock, ...] = ()
 
-    def require(self) -> None:
-        """Raise MachineError where one of them is lost: to be asked before anything is changed."""
+    def require(self, asked: str) -> None:
+        """The guard (`publish.guard`) of whoever holds them: raises MachineError where one of them is lost."""
         for lock in self.locks:
             lock.require()
 
@@ -96,7 +97,7 @@ def held(staging: Staging, names: list[str], progress: Progress) -> Iterator[Hel
 def _one(staging: Staging, name: str, progress: Progress) -> Iterator[Lock]:
     blob = staging.client().get_blob_client(f"{FOLDER}/{name}")
     with refusals.told(f"lock of {name}"):
-        lock = Lock(name, _acquire(blob, name, progress))
+        lock = _acquire(blob, name, progress)
     over = threading.Event()
     keeper = threading.Thread(target=_keep, args=(lock, over), daemon=True, name=f"kiln-lease-{name}")
     keeper.start()
@@ -109,19 +110,19 @@ def _one(staging: Staging, name: str, progress: Progress) -> Iterator[Lock]:
             lock.lease.release()
 
 
-def _acquire(blob: Any, name: str, progress: Progress) -> Any:
-    """The lease, as soon as it can be had."""
+def _acquire(blob: Any, name: str, progress: Progress) -> Lock:
+    """The lock, as soon as it can be had."""
     from azure.core.exceptions import ResourceExistsError
 
     with suppress(ResourceExistsError):
         refusals.patiently(lambda: blob.upload_blob(b"", overwrite=False))
     end, told = time.monotonic() + PATIENCE, False
     while True:
-        lease = _try(blob)
-        if lease:
-            mine = {HOLDER: _whoami(), PLACE: _place(), PROCESS: str(os.getpid()), LEASE: str(lease.id)}
-            refusals.patiently(partial(blob.set_blob_metadata, mine, lease=lease))
-            return lease
+        lock = _try(blob, name)
+        if lock:
+            mine = {HOLDER: _whoami(), PLACE: _place(), PROCESS: str(os.getpid()), LEASE: str(lock.lease.id)}
+            refusals.patiently(partial(blob.set_blob_metadata, mine, lease=lock.lease))
+            return lock
         holder = refusals.patiently(blob.get_blob_properties).metadata
         if _is_dead(holder) and _end(blob, holder.get(LEASE, "")):
             continue
@@ -134,17 +135,20 @@ def _acquire(blob: Any, name: str, progress: Progress) -> Any:
         time.sleep(LOOK)
 
 
-def _try(blob: Any) -> Any:
-    """The lease, None where another has it. Its id is ours: asked for again after a lost answer, it is the same one."""
+def _try(blob: Any, name: str) -> Lock | None:
+    """The lock, None where another has it. Its id is ours: asked for again after a lost answer, it is the same one."""
     from azure.core.exceptions import HttpResponseError
+    from azure.storage.blob import BlobLeaseClient
 
-    own = str(uuid.uuid4())
+    # It counts from before it is asked for: this process may stand still before it hears the answer.
+    lock = Lock(name, BlobLeaseClient(blob, str(uuid.uuid4())))
     try:
-        return refusals.patiently(lambda: blob.acquire_lease(SECONDS, lease_id=own))
+        refusals.patiently(lambda: lock.lease.acquire(SECONDS))
     except HttpResponseError as refusal:
         if refusals.code_of(refusal) != "LeaseAlreadyPresent":
             raise
         return None
+    return lock
 
 
 def _end(blob: Any, lease: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from build.errors import CallerError
 from publish import refusals
 from publish.blocks import CHUNK, Extent, Ranges
+from publish.guard import Guard, hook
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
@@ -19,8 +20,9 @@ PATIENCE = 120
 """Seconds that one request may take: on a slow line the library's own 20 seconds end every write."""
 
 
-def options(certificate: str) -> dict[str, Any]:
-    """What every client of ours is made with: it never retries by itself, since `transfer` does."""
+def options(certificate: str, guard: Guard) -> dict[str, Any]:
+    """What every client of ours is made with: it never retries by itself, since `transfer` does, and asks the guard
+    before each request that changes something."""
     return {
         "connection_verify": certificate or True,
         "connection_timeout": PATIENCE,
@@ -29,21 +31,22 @@ def options(certificate: str) -> dict[str, Any]:
         "max_page_size": CHUNK,
         "max_single_get_size": CHUNK,
         "max_chunk_get_size": CHUNK,
+        "raw_request_hook": hook(guard),
     }
 
 
-def by_address(url: str, certificate: str, credential: Any = None) -> "BlobClient":
+def by_address(url: str, certificate: str, guard: Guard, credential: Any = None) -> "BlobClient":
     """The client of the blob that a URL leads to, which has a grant of its own (SAS) or needs the credential."""
     from azure.storage.blob import BlobClient
 
-    return BlobClient.from_blob_url(url, None if "sig=" in url else credential, **options(certificate))
+    return BlobClient.from_blob_url(url, None if "sig=" in url else credential, **options(certificate, guard))
 
 
-def container(endpoint: str, name: str, credential: Any, certificate: str) -> "ContainerClient":
+def container(endpoint: str, name: str, credential: Any, certificate: str, guard: Guard) -> "ContainerClient":
     """A container of an account."""
     from azure.storage.blob import ContainerClient
 
-    return ContainerClient(endpoint, name, credential=credential, **options(certificate))
+    return ContainerClient(endpoint, name, credential=credential, **options(certificate, guard))
 
 
 @dataclass(frozen=True)
@@ -158,10 +161,11 @@ class PageBlob:
 
     def copy_from(self, url: str, metadata: Mapping[str, str]) -> None:
         """Have the service copy another blob of the account here, if there is none; it may go on after this returns."""
-        from azure.core.exceptions import ResourceExistsError
+        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
 
         headers = {"If-None-Match": "*"}
-        with suppress(ResourceExistsError):  # begun by a try whose answer was lost, or by somebody else
+        # Begun by a try whose answer was lost, or by somebody else: 409, or 412 as Copy Blob has it for its conditions.
+        with suppress(ResourceExistsError, ResourceModifiedError):
             refusals.patiently(lambda: self.client.start_copy_from_url(url, metadata=dict(metadata), headers=headers))
 
     def delete(self, etag: str = "") -> None:

@@ -13,6 +13,7 @@ from publish import arm as resources
 from publish import credentials, pageblob, targetfile
 from publish.address import Address
 from publish.clouds import PUBLIC, Cloud
+from publish.guard import anything, only_looking
 from publish.pull import Origin
 from publish.pull import pull as bring
 from publish.refusals import without_secrets
@@ -42,7 +43,7 @@ def pull(request: PullRequest, progress: Progress) -> Path:
     cloud = targetfile.load(request.to).cloud if request.to else PUBLIC
     who = credentials.credential(cloud)
     if request.blob:
-        reach = partial(pageblob.by_address, request.blob, cloud.certificate, who)
+        reach = partial(pageblob.by_address, request.blob, cloud.certificate, only_looking, who)
         origin = Origin({"blob": without_secrets(request.blob)}, may_change=True)
         return bring(origin, Address(reach, float("inf")), request.output, progress)
     return _pull_disk(request, given[0], cloud, who, progress)
@@ -51,13 +52,13 @@ def pull(request: PullRequest, progress: Progress) -> Path:
 def _pull_disk(request: PullRequest, id: str, cloud: Cloud, who: "TokenCredential", progress: Progress) -> Path:
     """By an address that is granted for the while, and taken back at the end."""
     subscription, group, name = _parts(id, "snapshots" if request.snapshot else "disks")
-    with resources.session(cloud, subscription, group, who, write=True) as arm:
+    with resources.session(cloud, subscription, group, who, anything) as arm:
         client: Any = arm.compute.snapshots if request.snapshot else arm.compute.disks
         asked = {"access": "Read", "durationInSeconds": READ_SECONDS}
 
         def reach() -> Any:
             granted = arm.finish(f"access to {name}", partial(client.begin_grant_access, group, name, asked))
-            return pageblob.by_address(str(granted["accessSAS"]), cloud.certificate)
+            return pageblob.by_address(str(granted["accessSAS"]), cloud.certificate, only_looking)
 
         found = arm.get(name, partial(client.get, group, name))
         if found is None:

@@ -8,7 +8,7 @@ from build.progress import Progress
 from publish import arm as resources
 from publish import credentials, lease, shares, staging
 from publish.arm import Arm
-from publish.lease import Held
+from publish.guard import Guard, anything
 from publish.shares import Access
 from publish.staging import Staging
 from publish.target import Target
@@ -16,32 +16,39 @@ from publish.target import Target
 
 @dataclass(frozen=True)
 class Session:
-    """Everything that is asked of Azure about one target."""
+    """Everything that is asked of Azure about one target; `guard` is asked before anything is changed."""
 
     target: Target
     arm: Arm
     access: Access
     staging: Staging
+    guard: Guard
 
 
 @contextmanager
-def session(target: Target, *, write: bool) -> Iterator[Session]:
+def session(target: Target, guard: Guard) -> Iterator[Session]:
     """Sessions with the resource manager, the roles and the staging account of a target."""
     who = credentials.credential(target.cloud)
-    account = Staging(target.blob_endpoint, target.staging.container, who, target.cloud.certificate)
     with (
-        resources.session(target.cloud, target.subscription, target.resource_group, who, write=write) as arm,
-        shares.session(target.cloud, target.subscription, who, write=write) as access,
+        resources.session(target.cloud, target.subscription, target.resource_group, who, guard) as arm,
+        shares.session(target.cloud, target.subscription, who, guard) as access,
     ):
-        yield Session(target, arm, access, account)
+        yield Session(target, arm, access, _account(target, guard), guard)
 
 
 @contextmanager
-def held(one: Session, progress: Progress) -> Iterator[Held]:
-    """Be the only one who works on this target's definitions. The container is made if it is missing."""
-    staging.ensure(one.staging)
-    with lease.held(one.staging, _locks(one.target), progress) as names:
-        yield names
+def held(target: Target, progress: Progress) -> Iterator[Guard]:
+    """Be the only one who works on this target's definitions, for as long as the guard that this gives lets anything
+    out. The container is made if it is missing."""
+    account = _account(target, anything)
+    staging.ensure(account)
+    with lease.held(account, _locks(target), progress) as names:
+        yield names.require
+
+
+def _account(target: Target, guard: Guard) -> Staging:
+    who = credentials.credential(target.cloud)
+    return Staging(target.blob_endpoint, target.staging.container, who, target.cloud.certificate, guard)
 
 
 def _locks(target: Target) -> list[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from publish import refusals
 from publish.arm import Arm, options
 from publish.clouds import Cloud
+from publish.guard import Guard
 from publish.plan import Action
 from publish.target import Target
 
@@ -35,11 +36,11 @@ class Access:
 
 
 @contextmanager
-def session(cloud: Cloud, subscription: str, credential: "TokenCredential", *, write: bool) -> Iterator[Access]:
-    """A session; without `write` it can only look."""
+def session(cloud: Cloud, subscription: str, credential: "TokenCredential", guard: Guard) -> Iterator[Access]:
+    """A session."""
     from azure.mgmt.authorization import AuthorizationManagementClient
 
-    with AuthorizationManagementClient(credential, subscription, **options(cloud, write=write)) as roles:
+    with AuthorizationManagementClient(credential, subscription, **options(cloud, guard)) as roles:
         yield Access(roles)
 
 

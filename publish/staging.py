@@ -15,6 +15,7 @@ from build.progress import Progress
 from build.vhd import LENGTH
 from publish import pageblob, refusals, sending
 from publish.blocks import Blocks
+from publish.guard import Guard, anything
 from publish.pageblob import PageBlob, State
 from publish.source import Source
 
@@ -26,12 +27,14 @@ COPYING = 1.0
 
 @dataclass(frozen=True)
 class Staging:
-    """A container of an account. `credential` is a token credential, a key or a SAS; `certificate` as in `Cloud`."""
+    """A container of an account. `credential` is a token credential, a key or a SAS; `certificate` as in `Cloud`;
+    `guard` is asked before anything there is changed."""
 
     endpoint: str
     container: str
     credential: Any = field(repr=False)
     certificate: str = ""
+    guard: Guard = anything
 
     def blob(self, name: str) -> PageBlob:
         """The blob of that name."""
@@ -40,7 +43,7 @@ class Staging:
 
     def client(self) -> Any:
         """The container, for the storage library."""
-        return pageblob.container(self.endpoint, self.container, self.credential, self.certificate)
+        return pageblob.container(self.endpoint, self.container, self.credential, self.certificate, self.guard)
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,9 @@ def upload(
     """
     blob = staging.blob(name)
     with refusals.told(f"staging account {staging.endpoint}"):
-        state = _settled(blob, progress)
-        if state and _is_complete(state, source, blob):
+        state, reason = _begun(source, staging, blob, base, progress)
+        if _is_complete(state, source, blob):
             return Staged(blob.url, source.digest, 0, 0, "it is there already, nothing was sent")
-        reason = "" if state else _begin(source, staging, blob, base, progress)
         fence = blob.fence()
         cleared, copied = _prepare(source, blob, base, fence, progress)
         there = blob.ranges()
@@ -95,6 +97,21 @@ def upload(
         _mark(blob, ours, _metadata(source, COMPLETE))
     how = f"{work.length >> 20} MiB sent{copied or _kept(source, work)}{reason}"
     return Staged(blob.url, source.digest, work.length, cleared, how)
+
+
+def _begun(
+    source: Source, staging: Staging, blob: PageBlob, base: Base | None, progress: Progress
+) -> tuple[State, str]:
+    """What the blob says of itself, made if it was missing; and why it is not built on a base that is named.
+
+    One that appears meanwhile is this run's own, whose answer was lost, or another's, whom the fence then shuts out.
+    """
+    if state := _settled(blob, progress):
+        return state, ""
+    reason = _begin(source, staging, blob, base, progress)
+    if state := _settled(blob, progress):
+        return state, reason
+    raise CallerError(f"{blob.url} was removed by somebody else just now", "run this again once nobody works on it")
 
 
 def _settled(blob: PageBlob, progress: Progress) -> State | None:
@@ -125,37 +142,41 @@ def _is_complete(state: State, source: Source, blob: PageBlob) -> bool:
 
 
 def _begin(source: Source, staging: Staging, blob: PageBlob, base: Base | None, progress: Progress) -> str:
-    """Make the blob: a copy of the base where that can be had, else empty; why it is not built on a base that is named.
-
-    One that appears meanwhile is this run's own, whose answer was lost, or another's, whom the fence then shuts out.
-    """
+    """Make the blob: a copy of the base where that can be had, else empty; why it is no copy."""
     reason = ""
     if base:
         reason = _copy(source, staging, blob, base, progress)
         if not reason:
             return ""
         reason = f"; whole, since {reason}"
-    if not blob.create(source.length, _metadata(source, UPLOADING)) and (state := blob.state()):
-        _is_complete(state, source, blob)
+    blob.create(source.length, _metadata(source, UPLOADING))
     return reason
 
 
 def _copy(source: Source, staging: Staging, blob: PageBlob, base: Base, progress: Progress) -> str:
-    """Have the service copy the base; "" once it has, else why not."""
-    before = staging.blob(base.name).state()
+    """Have the service copy the base; "" once it has, or where somebody else began an upload just now; else why not."""
+    if reason := unfit(base, source, staging):
+        return reason
+    blob.copy_from(staging.blob(base.name).url, {**_metadata(source, UPLOADING), BASE: base.name})
+    state = _copied(blob, progress)
+    if state and (state.copy == "success" or BASE not in state.metadata):
+        return ""
+    if state:
+        blob.delete(state.etag)
+    return f"the service did not copy the base: {state.copy_told or state.copy if state else 'the copy is gone'}"
+
+
+def unfit(base: Base, source: Source, staging: Staging) -> str:
+    """Why a file cannot be built on that base; "" where it can. Raises as `refusals.told` does."""
+    with refusals.told(f"staging account {staging.endpoint}"):
+        before = staging.blob(base.name).state()
     if not before:
         return f"the base {base.name} is gone"
     if before.length != source.length:
         return f"the base is of {before.length - LENGTH >> 20} MiB and this of {source.size >> 20}"
     if before.metadata.get(STATE) != COMPLETE:
         return f"the base {base.name} is not whole"
-    blob.copy_from(staging.blob(base.name).url, {**_metadata(source, UPLOADING), BASE: base.name})
-    state = _copied(blob, progress)
-    if state and state.copy == "success":
-        return ""
-    if state:
-        blob.delete(state.etag)
-    return f"the service did not copy the base: {state.copy_told or state.copy if state else 'the copy is gone'}"
+    return ""
 
 
 def _prepare(source: Source, blob: PageBlob, base: Base | None, fence: int, progress: Progress) -> tuple[int, str]:
@@ -220,14 +241,14 @@ def staged(staging: Staging) -> list[tuple[str, str, int]]:
 def standing(staging: Staging, name: str, source: Source) -> str:
     """What of a file is in the account already, in words; "" where nothing is. It is only looked at.
 
-    Raises as `refusals.told` does.
+    Raises CallerError where another file has the name, else as `refusals.told` does.
     """
     blob = staging.blob(name)
     with refusals.told(f"staging account {staging.endpoint}"):
         state = blob.state()
-        if not state or state.metadata.get(DIGEST) != source.digest:
+        if not state:
             return ""
-        if state.metadata.get(STATE) == COMPLETE:
+        if _is_complete(state, source, blob):
             return "it is staged already: nothing is sent"
         if state.copy == "pending" or (BASE in state.metadata and PREPARED not in state.metadata):
             return "an earlier run has begun with a copy of its base"

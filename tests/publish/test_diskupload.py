@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobClient
 
-from build.errors import CallerError
+from build.errors import CallerError, MachineError
 from build.progress import Progress
+from build.vhd import LENGTH
 from publish import diskupload, pageblob
 from publish.address import Address
+from publish.blocks import Extent
+from publish.guard import Guard, anything
 from publish.playground.azure import Playground
 from publish.playground.strict import Answer, Exchange
 from publish.source import Source, read
@@ -24,13 +27,13 @@ def source(tmp_path: Path) -> Source:
     return read(disk(tmp_path / "x.vhd", PIECES))
 
 
-def address(playground: Playground, url: str, *seconds: int) -> Address:
+def address(playground: Playground, url: str, *seconds: int, guard: Guard = anything) -> Address:
     """The disk's address, which counts for so long, each time that it is asked for."""
     left = list(seconds)
 
     def reach() -> BlobClient:
         granted = playground.blobs.address(url, left.pop(0) if len(left) > 1 else left[0], write=True)
-        return pageblob.by_address(granted, str(playground.certificate.authority))
+        return pageblob.by_address(granted, str(playground.certificate.authority), guard)
 
     return Address(reach, 1e9)
 
@@ -89,3 +92,20 @@ def test_refuses_a_disk_of_another_size(playground: Playground, source: Source, 
     there = address(playground, made(playground, length), 3600)
     with pytest.raises(CallerError, match="the managed disk is of"):
         diskupload.upload(source, there, Progress())
+
+
+def test_writes_no_footer_once_another_may_fill_it(playground: Playground, source: Source) -> None:
+    """A disk's address knows no numbers that fence: its one writer is held by the lock alone."""
+    url, asked = made(playground), list[str]()
+
+    def guard(what: str) -> None:
+        asked.append(what)
+        if len(asked) > PIECES:
+            raise MachineError("no longer held")
+
+    there = address(playground, url, 3600, guard=guard)
+    with pytest.raises(MachineError, match="no longer held"):
+        diskupload.upload(source, there, Progress())
+    assert all("sig=" not in one for one in asked)
+    assert not there.blob.ranges().touch(Extent(SIZE, LENGTH))
+    assert there.blob.ranges().hold(Extent(0, PIECE))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -34,7 +35,7 @@ class Renewed:
 
     times: list[int] = field(default_factory=list)
 
-    def renew(self) -> None:
+    def renew(self, **_: float) -> None:
         self.times.append(1)
 
 
@@ -55,7 +56,7 @@ def test_goes_on_after_standing_still_where_nobody_else_came(account: Staging, m
     with lease.held(account, [NAME], Progress()) as names:
         clock = Clock(names.locks[0].certain + 1000)
         names.locks[0].now = clock
-        names.require()
+        names.require("")
         assert names.locks[0].certain == clock.time
 
 
@@ -70,7 +71,7 @@ def test_changes_nothing_any_more_once_another_came(account: Staging, monkeypatc
         with lease.held(account, [NAME], Progress()):
             names.locks[0].now = Clock(names.locks[0].certain + 1000)
             with pytest.raises(MachineError, match="no longer held"):
-                names.require()
+                names.require("")
 
 
 def test_takes_over_at_once_from_one_who_died_here(account: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,3 +121,18 @@ def test_knows_its_own_lease_whose_answer_was_lost(
     desk.playground.gate.faults.append(lose)
     with lease.held(account, [NAME], Progress()):
         assert seen
+
+
+def test_counts_a_lease_from_before_it_was_asked_for(desk: Desk, account: Staging) -> None:
+    """Its holder may stand still before it hears that it has it."""
+    seen: list[float] = []
+
+    def late(one: Exchange, before: int) -> Answer | None:
+        if one.operation != "Lease" or seen:
+            return None
+        seen.append(time.clock_gettime(time.CLOCK_BOOTTIME))
+        return Answer(delay=1.0)
+
+    desk.playground.gate.faults.append(late)
+    with lease.held(account, [NAME], Progress()) as names:
+        assert names.locks[0].certain <= seen[0]

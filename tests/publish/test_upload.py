@@ -241,3 +241,27 @@ def test_says_why_it_sends_everything(why: str, account: Staging, source: Source
     done = staging.upload(source, "x.vhd", account, Progress(), base=Base("base.vhd", source.blocks))
     assert why in done.done
     assert done.sent == PIECES * PIECE
+
+
+def test_lets_another_upload_be_that_began_as_it_copied_the_base(
+    desk: Desk, account: Staging, source: Source, tmp_path: Path
+) -> None:
+    """What is there then is no copy of the base, and is not taken for one that failed."""
+    staging.upload(source, "x.vhd", account, Progress())
+    file = disk(tmp_path / "y.vhd", PIECES)
+    written(file, 0, b"changed")
+    after, seen = read(file), list[Exchange]()
+
+    def overtake(one: Exchange, before: int) -> Answer | None:
+        if one.operation == "Copy Blob" and not seen:
+            seen.append(one)
+            other = desk.playground.blobs._client(f"{account.endpoint}/{account.container}/y.vhd")
+            other.create_page_blob(after.length, metadata=staging._metadata(after, staging.UPLOADING))
+            other.upload_page(file.read_bytes()[:PIECE], 0, PIECE)
+        return None
+
+    desk.playground.gate.faults.append(overtake)
+    done = staging.upload(after, "y.vhd", account, Progress(), base=Base("x.vhd", source.blocks), verify="full")
+    assert content(account, "y.vhd") == file.read_bytes()
+    assert done.sent == (PIECES - 1) * PIECE
+    assert not [one for one in desk.playground.gate.exchanges if one.operation == "DELETE " and desk.name in one.path]
