@@ -3,7 +3,9 @@
 Source: Azure's "Upload a VHD to Azure" (states of a disk that is uploaded to) and "Create a managed image".
 """
 
+import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from build.vhd import LENGTH, MIB
@@ -14,6 +16,8 @@ from publish.playground.world import Ask, Refused, Reply, World, shown
 
 SMALLEST = 20 * MIB + LENGTH
 UPLOADING = ("ReadyToUpload", "ActiveUpload")
+OWN = ("uniqueId", "timeCreated")
+"""What tells a disk from another one that had its name before."""
 
 
 def disk(world: World, ask: Ask) -> Reply:
@@ -37,12 +41,13 @@ def disk(world: World, ask: Ask) -> Reply:
 def _changed(have: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     """A disk that is there already, its blob and state as they were."""
     kept = {key: one for key, one in have.items() if key.startswith("_")}
-    state = {"diskState": have["properties"]["diskState"]}
+    state = {key: have["properties"][key] for key in ("diskState", *OWN)}
     return {**told, **kept, "location": have["location"], "properties": told["properties"] | state}
 
 
 def _made(world: World, made: dict[str, Any]) -> dict[str, Any]:
     made["location"] = region(made["location"])
+    made["properties"] |= {"uniqueId": str(uuid.uuid4()), "timeCreated": datetime.now(UTC).isoformat()}
     told = made["properties"]["creationData"]
     blob = f"{made['name']}-{len(world.resources)}"
     if told["createOption"] == "Upload":

@@ -2,13 +2,17 @@
 
 import errno
 import os
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from build.errors import CallerError, KilnError, MachineError
 from build.progress import Progress
-from publish import landing, pulling
+from publish import arm as resources
+from publish import credentials, landing, pulling, targetfile
+from publish.guard import anything
 from publish.playground.strict import Answer, Exchange
 from publish.pulling import PullRequest
 from publish.staging import Staging
@@ -123,3 +127,67 @@ def test_says_that_the_disk_is_full_and_goes_on_later(
     pulling.pull(request_of, Progress())
     assert request_of.output.read_bytes() == (tmp_path / "x.vhd").read_bytes()
     assert 0 < desk.playground.gate.count("Get Blob") - before < 20
+
+
+def snapshot(desk: Desk, url: str) -> str:
+    """A snapshot with a blob's content, always by the same name; its id."""
+    target = targetfile.load(desk.target)
+    who = credentials.credential(target.cloud)
+    with resources.session(target.cloud, target.subscription, target.resource_group, who, anything) as arm:
+        client: Any = arm.compute.snapshots
+        arm.finish("delete", partial(client.begin_delete, arm.group, desk.name))
+        body = {
+            "location": target.location,
+            "properties": {"creationData": {"createOption": "Import", "sourceUri": url}},
+        }
+        made = arm.finish("snapshot", partial(client.begin_create_or_update, arm.group, desk.name, body))
+        return str(made["id"])
+
+
+def test_never_takes_a_new_snapshot_for_an_old_one_of_its_name(
+    desk: Desk, account: Staging, request_of: PullRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has the same id and length: only the service's own number and day tell it from the one before."""
+    first = snapshot(desk, request_of.blob)
+    begun(desk, request := PullRequest(request_of.output, snapshot=first, to=desk.target))
+    other = disk(tmp_path / "other.vhd", 20, seed=2)
+    assert snapshot(desk, staged(account, other, "y.vhd")) == first
+    pulling.pull(request, Progress())
+    assert request.output.read_bytes() == other.read_bytes()
+    assert "it begins anew" in capsys.readouterr().err
+
+
+def test_goes_on_with_a_snapshot_that_is_the_same(desk: Desk, request_of: PullRequest, tmp_path: Path) -> None:
+    request = PullRequest(request_of.output, snapshot=snapshot(desk, request_of.blob), to=desk.target)
+    begun(desk, request)
+    before = desk.playground.gate.count("Get Blob")
+    pulling.pull(request, Progress())
+    assert request.output.read_bytes() == (tmp_path / "x.vhd").read_bytes()
+    assert desk.playground.gate.count("Get Blob") - before < 20
+
+
+def test_tells_what_went_wrong_first(desk: Desk, request_of: PullRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    """Taking the address back is refused, too: that comes second."""
+    id = snapshot(desk, request_of.blob)
+    broken_after(desk, READ)
+    desk.playground.world.faults.denied = {"Microsoft.Compute/snapshots/endGetAccess/action"}
+    with pytest.raises(KilnError, match="AuthorizationFailure"):
+        pulling.pull(PullRequest(request_of.output, snapshot=id, to=desk.target), Progress())
+    assert "closing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("where", "what"), [("missing/x.vhd", "is no folder"), ("file/x.vhd", "is no folder")])
+def test_says_in_one_line_where_it_cannot_write(where: str, what: str, request_of: PullRequest, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(KilnError, match=what):
+        pulling.pull(PullRequest(tmp_path / where, blob=request_of.blob, to=request_of.to), Progress())
+
+
+def test_says_in_one_line_that_a_folder_takes_nothing(request_of: PullRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(MachineError, match=r"back\.vhd cannot be written: Read-only file system") as caught:
+        pulling.pull(request_of, Progress())
+    assert "--output" in caught.value.hint

@@ -1,5 +1,6 @@
 """Uploads that are disturbed: by the service, by the network, by a second writer, by kill -9."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from build.progress import Progress
 from build.vhd import LENGTH
 from publish import sending, staging
 from publish.blocks import Extent
+from publish.pageblob import PageBlob, State
 from publish.playground.strict import Answer, Exchange, Fault
 from publish.source import Source, read
 from publish.staging import Base, Staging
@@ -265,3 +267,30 @@ def test_lets_another_upload_be_that_began_as_it_copied_the_base(
     assert content(account, "y.vhd") == file.read_bytes()
     assert done.sent == (PIECES - 1) * PIECE
     assert not [one for one in desk.playground.gate.exchanges if one.operation == "DELETE " and desk.name in one.path]
+
+
+def test_goes_on_with_a_delta_whose_copy_was_still_being_made(
+    desk: Desk, account: Staging, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed once the service had been asked to copy the base; the service is not done when the next run comes."""
+    staging.upload(source, "x.vhd", account, Progress())
+    file = disk(tmp_path / "y.vhd", PIECES)
+    written(file, 0, b"changed")
+    after, base = read(file), Base("x.vhd", source.blocks)
+    account.blob("y.vhd").copy_from(
+        account.blob("x.vhd").url, {**staging._metadata(after, staging.UPLOADING), staging.BASE: base.name}
+    )
+    looked, state = list[str](), PageBlob.state
+
+    def pending(self: PageBlob) -> State | None:
+        found = state(self)
+        looked.append(self.url)
+        return replace(found, copy="pending") if found and len(looked) < 4 else found
+
+    monkeypatch.setattr(PageBlob, "state", pending)
+    monkeypatch.setattr(staging, "COPYING", 0.01)
+    before = desk.playground.gate.sent("y.vhd")
+    done = staging.upload(after, "y.vhd", account, Progress(), base=base, verify="full")
+    assert content(account, "y.vhd") == file.read_bytes()
+    assert desk.playground.gate.sent("y.vhd") - before == (64 << 10) + LENGTH
+    assert "on top of x.vhd" in done.done
