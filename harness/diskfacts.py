@@ -13,6 +13,8 @@ from build.errors import CallerError
 from build.gpt import NotADisk, Partition, PartitionTable, read_table
 from build.vhd import CHECKSUM_AT, COOKIE, DIFFERENCING, DYNAMIC, FIXED, LENGTH, Footer
 from harness.filesystem import FileSystem, identify
+from harness.volume import Volume
+from harness.volumes import find_volumes
 
 _TYPES = {FIXED: "fixed VHD", DYNAMIC: "dynamic VHD", DIFFERENCING: "differencing VHD"}
 _FOOTER_FIELDS = bytes.fromhex("0000000200010000")
@@ -39,6 +41,10 @@ class DiskFacts:
     table: PartitionTable | None = None
     table_problem: str = ""
     filesystems: dict[int, FileSystem] = field(default_factory=dict)
+    volumes: tuple[Volume, ...] = ()
+    """Its partitions and logical volumes, the likeliest root first."""
+    volume_problems: tuple[str, ...] = ()
+    """Which of LVM's volumes cannot be read, and why."""
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of the disk; fewer where it ends."""
@@ -50,6 +56,11 @@ class DiskFacts:
     def partitions(self) -> tuple[Partition, ...]:
         """Its partitions; none without a readable table."""
         return self.table.partitions if self.table else ()
+
+    def holders(self, filesystem: FileSystem) -> tuple[Partition, ...]:
+        """The partitions that a file system lies on, by itself or in a logical volume."""
+        numbers = {number for one in self.volumes if one.filesystem is filesystem for number in one.partitions}
+        return tuple(one for one in self.partitions if one.number in numbers)
 
 
 def read_disk(path: Path, scratch: Path) -> DiskFacts:
@@ -116,8 +127,11 @@ def _with_table(facts: DiskFacts) -> DiskFacts:
 
 def _partitioned(facts: DiskFacts, table: PartitionTable | None, problem: str = "") -> DiskFacts:
     found = {one.number: identify(facts.read, one.offset) for one in table.partitions} if table else {}
-
-    return replace(facts, table=table, table_problem=problem, filesystems=found)
+    facts = replace(facts, table=table, table_problem=problem, filesystems=found)
+    if not table:
+        return facts
+    volumes, problems = find_volumes(facts.content, table.partitions, found)
+    return replace(facts, volumes=volumes, volume_problems=problems)
 
 
 def _length(path: Path) -> int:

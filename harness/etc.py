@@ -112,7 +112,7 @@ def _sshd_lines(tree: Tree, path: str, depth: int) -> Iterator[tuple[str, str]]:
             yield path, line
 
 
-def read_packages(tree: Tree) -> Mapping[str, str] | None:
+def read_dpkg(tree: Tree) -> Mapping[str, str] | None:
     """Installed packages and their versions, by dpkg's status file; None where the image has none."""
     text = tree.read_text("/var/lib/dpkg/status", limit=64 << 20)
     if not text:

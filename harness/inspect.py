@@ -18,16 +18,14 @@ from typing import Any
 
 from build.command import find
 from build.errors import CallerError
-from build.gpt import ESP, LINUX, LINUX_BOOT, MBR_ESP, MBR_LINUX, ROOT_ARM64, ROOT_X86_64, Partition
+from build.gpt import ESP, MBR_ESP
 from build.manifest import DISK, NAME, Manifest
 from harness.checks import all_checks
 from harness.checks.check import Check, judge
 from harness.diskfacts import DiskFacts, read_disk
-from harness.etc import read_accounts, read_fstab, read_packages, read_settings
-from harness.ext import ExtTree
+from harness.etc import read_accounts, read_dpkg, read_fstab, read_settings
 from harness.fat import FatTree
 from harness.filerefusal import inspected
-from harness.filesystem import FileSystem
 from harness.flatcar import UNREAD as UNREAD_FLATCAR
 from harness.flatcar import is_flatcar
 from harness.grub import read_menu
@@ -35,11 +33,11 @@ from harness.inference import infer
 from harness.kernels import read_initrds, read_kernels
 from harness.profile import Profile
 from harness.report import UNREAD, Report, Status, Verdict
-from harness.tree import FolderTree, Mounted, Tree, Unreadable
+from harness.roots import read_root
+from harness.rpmdb import read_rpm
+from harness.tree import FolderTree, Tree, Unreadable
 
 PROGRAMS = ("debugfs", "mdir", "mcopy")
-_ROOT_TYPES = (ROOT_X86_64, ROOT_ARM64, LINUX, MBR_LINUX)
-_BOOT_TYPES = (LINUX_BOOT, LINUX, MBR_LINUX, ROOT_X86_64, ROOT_ARM64)
 
 
 @dataclass
@@ -189,60 +187,16 @@ def _read_root(facts: Facts, disk: DiskFacts, scratch: Path) -> None:
     if is_flatcar(disk.table):
         facts.lacks |= dict.fromkeys(("tree", "root"), UNREAD_FLATCAR)
         return
-    trees, reasons = _linux_trees(disk, scratch)
-    rooted = [number for number, tree in trees.items() if tree.exists("/etc/fstab") or tree.exists("/etc/os-release")]
-    if not rooted:
-        why = "; ".join(reasons) or "no partition holds a Linux root"
-        facts.unreadable["root"] = f"the root file system cannot be inspected: {why}"
-        facts.lacks |= dict.fromkeys(("tree", "root"), facts.unreadable["root"])
+    try:
+        root = read_root(disk, scratch)
+    except Unreadable as broken:
+        facts.unreadable["root"] = broken.what
+        facts.lacks |= dict.fromkeys(("tree", "root"), broken.what)
         return
-    number = rooted[0]
-    facts.add("root", disk.filesystems[number], "")
-    facts.add("tree", _with_boot(trees, number, disk.filesystems), "")
-    if reasons:
-        facts.unreadable["other partitions"] = "; ".join(reasons)
-
-
-def _linux_trees(disk: DiskFacts, scratch: Path) -> tuple[dict[int, Tree], list[str]]:
-    trees: dict[int, Tree] = {}
-    reasons = []
-    candidates = sorted((one for one in disk.partitions if one.type in _BOOT_TYPES), key=_root_order)
-    for one in candidates:
-        kind = disk.filesystems[one.number].kind
-        if not kind.startswith("ext"):
-            reasons.append(f"partition {one.number} holds {kind or 'nothing known'}, which cannot be inspected yet")
-            continue
-        try:
-            trees[one.number] = ExtTree(disk.content, one.offset, scratch)
-        except Unreadable as broken:
-            reasons.append(f"partition {one.number}: {broken.what}")
-    return trees, reasons
-
-
-def _root_order(partition: Partition) -> tuple[int, int]:
-    return (
-        _BOOT_TYPES.index(partition.type) if partition.type not in (ROOT_X86_64, ROOT_ARM64) else -1,
-        -partition.size,
-    )
-
-
-def _with_boot(trees: Mapping[int, Tree], root: int, filesystems: Mapping[int, FileSystem]) -> Tree:
-    tree = trees[root]
-    others = {number: other for number, other in trees.items() if number != root}
-    mounts = {
-        mount.point: other
-        for mount in read_fstab(tree.read_text("/etc/fstab"))
-        for number, other in others.items()
-        if mount.point not in ("/", "none", "swap") and is_source(mount.source, filesystems[number])
-    }
-    return Mounted(tree, mounts) if mounts else tree
-
-
-def is_source(source: str, filesystem: FileSystem) -> bool:
-    """Whether an fstab source (UUID=…, LABEL=…) names this file system."""
-    tag, _, value = source.partition("=")
-    wanted = {"UUID": filesystem.uuid, "LABEL": filesystem.label}.get(tag, "")
-    return bool(wanted) and value.lower() == wanted.lower()
+    facts.add("root", root.filesystem, "")
+    facts.add("tree", root.tree, "")
+    if root.unread:
+        facts.unreadable["other partitions"] = "; ".join(root.unread)
 
 
 def _read_tree(facts: Facts, scratch: Path) -> None:
@@ -263,6 +217,10 @@ def _read_tree(facts: Facts, scratch: Path) -> None:
     )
     facts.add("fstab", read_fstab(tree.read_text("/etc/fstab")), "")
     facts.add("accounts", read_accounts(tree), "")
-    facts.add("packages", read_packages(tree), "the image has no dpkg database (rpm's cannot be read yet)")
+    try:
+        packages = read_dpkg(tree) or read_rpm(tree, scratch)
+        facts.add("packages", packages, "the image has neither dpkg's database nor rpm's")
+    except Unreadable as broken:
+        facts.unreadable["packages"] = facts.lacks["packages"] = broken.what
     settings = read_settings(tree.read_text("/etc/waagent.conf")) if tree.is_file("/etc/waagent.conf") else None
     facts.add("waagent", settings, "the image has no /etc/waagent.conf")

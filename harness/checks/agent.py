@@ -19,6 +19,8 @@ SWITCHES = re.compile(
     r"|OS\.(EnableFIPS|EnableFirewall|EnableRDMA|UpdateRdmaDriver|CheckRdmaDriver|AllowHTTP)|AutoUpdate\.(Enabled"
     r"|UpdateToLatestVersion)|HttpProxy\.Enabled)$"
 )
+AGENT_PACKAGE = re.compile(r"waagent|walinuxagent|WALinuxAgent|python\d*-azure-agent")
+"""What Debian, Ubuntu, Red Hat and SUSE call it."""
 OLDEST = (2, 2, 53, 1)
 """The oldest agent that Azure supports."""
 OLDEST_PYTHON = (2, 6)
@@ -60,7 +62,7 @@ def the_provisioning_agent_starts(tree: Tree) -> Complaints:
 @check("agent.version", source="Microsoft: minimum agent version", repair="Install a newer agent")
 def the_agent_is_not_too_old(packages: dict[str, str], waagent: dict[str, str]) -> Complaints:
     """Azure refuses extension operations to older agents, unless they may update themselves."""
-    version = packages.get("waagent") or packages.get("walinuxagent", "")
+    version = next((packages[name] for name in packages if AGENT_PACKAGE.fullmatch(name)), "")
     numbers = tuple(int(number) for number in re.findall(r"\d+", version.rpartition(":")[2].partition("-")[0])[:4])
     updates = "n" not in (waagent.get("AutoUpdate.Enabled"), waagent.get("AutoUpdate.UpdateToLatestVersion"))
     if numbers and numbers < OLDEST and not updates:

@@ -202,9 +202,7 @@ def partitions_start_on_whole_mib(disk: DiskFacts) -> Complaints:
 @check("part.root-last", severity="recommended", source="vendors' layouts", repair="Put the root behind all others")
 def the_root_is_the_last_partition(disk: DiskFacts, root: FileSystem) -> Complaints:
     """The disk is created larger than the image, and only what lies last can grow into the new space."""
-    holder = next((one for one in disk.partitions if disk.filesystems[one.number] is root), None)
-    if holder is None:
-        return
+    holder = max(disk.holders(root), key=lambda one: one.start)
     for one in disk.partitions:
         if one.start > holder.start:
             yield f"partition {one.number} lies behind the root (partition {holder.number})"

@@ -10,6 +10,7 @@ from harness.filesystem import FileSystem
 from harness.grub import Entry
 from harness.profile import CLOUD_INIT
 from harness.tree import Tree
+from harness.volume import names_a_volume
 
 MICROSOFT = "Microsoft: Prepare a Linux VHD for upload"
 FLEETING = re.compile(r"/dev/(sd|nvme|vd|hd|xvd|disk/azure/scsi)")
@@ -31,13 +32,11 @@ def fstab_and_command_line_mean_the_root(
     fstab: tuple[Mount, ...], entry: Entry, root: FileSystem, disk: DiskFacts
 ) -> Complaints:
     """A root that one of them cannot find ends in the initramfs' emergency shell, or read-only."""
-    guids = [one.guid for one in disk.partitions if disk.filesystems[one.number] is root]
-    names = {"UUID": [root.uuid], "LABEL": [root.label], "PARTUUID": guids}
+    volume = next((one for one in disk.volumes if one.filesystem is root), None)
     told = [("fstab", mount.source) for mount in fstab if mount.point == "/"]
     told += [("the command line", value) for value in entry.values("root")[-1:]]
     for where, name in told:
-        tag, _, value = name.partition("=")
-        if tag in names and value.lower() not in [one.lower() for one in names[tag] if one]:
+        if volume and names_a_volume(name) and not volume.is_meant_by(name):
             yield f"{where} says {name}, the root is UUID={root.uuid}"
     if not any(mount.point == "/" for mount in fstab) and not any("systemd.gpt-auto" in word for word in entry.args):
         yield "fstab has no line for the root"
@@ -46,14 +45,13 @@ def fstab_and_command_line_mean_the_root(
 @check("fstab.verify", source="Microsoft; findmnt --verify", repair="Remove or correct that line")
 def every_file_system_in_fstab_exists(fstab: tuple[Mount, ...], disk: DiskFacts) -> Complaints:
     """systemd waits 90 seconds for a disk that is not there, and then stops in the emergency shell."""
-    found = {"UUID": {fs.uuid.lower() for fs in disk.filesystems.values() if fs.uuid}}
-    found["PARTUUID"] = {one.guid.lower() for one in disk.partitions if one.guid}
-    found["LABEL"] = {fs.label.lower() for fs in disk.filesystems.values() if fs.label}
-    hidden = any(fs.kind in ("lvm", "luks") for fs in disk.filesystems.values())
+    hidden = disk.volume_problems or any(one.filesystem.kind == "luks" for one in disk.volumes)
     for mount in fstab:
-        tag, _, value = mount.source.partition("=")
-        optional = {"nofail", "noauto"} & set(mount.options)
-        if tag in found and value.lower() not in found[tag] and not optional and not hidden:
+        exists = any(one.is_meant_by(mount.source) for one in disk.volumes)
+        # Encrypted swap is made anew at each start.
+        made = mount.kind == "swap" and mount.source.startswith("/dev/mapper/")
+        optional = made or {"nofail", "noauto"} & set(mount.options)
+        if names_a_volume(mount.source) and not exists and not optional and not hidden:
             yield f"/etc/fstab:{mount.line}: no file system is {mount.source} ({mount.point})"
         if re.match(r"/dev/(cdrom|sr\d|fd\d|floppy)", mount.source):
             yield f"/etc/fstab:{mount.line}: {mount.source} is left over from an installation"

@@ -9,8 +9,8 @@ from harness.etc import (
     is_enabled,
     is_masked,
     read_accounts,
+    read_dpkg,
     read_fstab,
-    read_packages,
     read_settings,
     read_sshd,
 )
@@ -61,10 +61,10 @@ def test_knows_a_locked_account(tmp_path: Path, field: str, locked: bool) -> Non
 
 
 def test_reads_installed_packages_only(tmp_path: Path) -> None:
-    assert read_packages(FolderTree(tmp_path)) is None
+    assert read_dpkg(FolderTree(tmp_path)) is None
     gone = "Package: b\nStatus: deinstall ok config-files\nVersion: 1\n"
     put(tmp_path, "var/lib/dpkg/status", f"Package: a\nStatus: install ok installed\nVersion: 1:2-3\n\n{gone}")
-    assert read_packages(FolderTree(tmp_path)) == {"a": "1:2-3"}
+    assert read_dpkg(FolderTree(tmp_path)) == {"a": "1:2-3"}
 
 
 def test_tells_enabled_masked_and_missing_units_apart(tmp_path: Path) -> None:
