@@ -142,7 +142,7 @@ def _section(words: list[tuple[str | None, str | None]], depth: int) -> dict[str
         if name == "}" and depth:
             return found
         _, sign = words.pop() if words else (None, None)
-        if name is None or sign not in ("{", "="):
+        if name is None or name in "{}[]=," or sign not in ("{", "="):
             raise ValueError(f"{name!r} is followed by {sign!r}")
         found[name] = _section(words, depth + 1) if sign == "{" else _value(words)
     if depth:

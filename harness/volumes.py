@@ -62,14 +62,22 @@ def _logical(physical: list[Volume], problems: list[str]) -> Iterator[Volume]:
             continue
         known[read.id] = (one, read)
     places = {id: volume.pieces[0].offset for id, (volume, _) in known.items()}
-    for text in dict.fromkeys(read.text for _, read in known.values()):
+    owners = [volume for volume, _ in known.values()]
+    texts = dict.fromkeys(read.text for _, read in known.values() if read.text)
+    if known and not texts:
+        problems.append(f"LVM on {', '.join(one.name for one in owners)}: nothing describes its volumes")
+    for text in texts:
         try:
             found, others = map_volumes(text, places)
         except Unreadable as broken:
-            problems.append(f"LVM on {', '.join(volume.name for volume, _ in known.values())}: {broken.what}")
+            problems.append(f"LVM on {', '.join(one.name for one in owners)}: {broken.what}")
             continue
         problems += others
-        yield from (_volume(one, [volume for volume, _ in known.values()]) for one in found)
+        for one in found:
+            if all(any(_lies_on(owner, piece) for owner in owners) for piece in one.pieces):
+                yield _volume(one, owners)
+            else:
+                problems.append(f"logical volume {one.group}/{one.name} reaches out of its disk")
 
 
 def _volume(logical: LogicalVolume, physical: list[Volume]) -> Volume:
@@ -83,4 +91,4 @@ def _volume(logical: LogicalVolume, physical: list[Volume]) -> Volume:
 
 def _lies_on(physical: Volume, piece: Piece) -> bool:
     (whole,) = physical.pieces
-    return whole.offset <= piece.offset < whole.offset + whole.size
+    return whole.offset <= piece.offset < piece.offset + piece.size <= whole.offset + whole.size

@@ -133,9 +133,7 @@ class XfsTree(InodeTree):
 
     def _fork(self, number: int) -> _Fork:
         about = self.super
-        block = number >> about.inodes_per_block_bits
-        at = self._byte(block) + (number & ((1 << about.inodes_per_block_bits) - 1)) * about.inode
-        raw = self.volume.read(at, about.inode)
+        raw = self.volume.read(self.offset(number), about.inode)
         if len(raw) < about.inode or raw[:2] != b"IN":
             raise self.broken(f"there is no inode {number}")
         version = raw[4]
@@ -145,6 +143,11 @@ class XfsTree(InodeTree):
         return _Fork(
             raw, raw[5], raw[begin : min(end, about.inode)], _u64(raw, 24) if many else _u32(raw, 76), _u64(raw, 56)
         )
+
+    def offset(self, number: int) -> int:
+        """At which byte of the volume an inode lies."""
+        block, place = divmod(number, 1 << self.super.inodes_per_block_bits)
+        return self._byte(block) + place * self.super.inode
 
     def _byte(self, block: int) -> int:
         """Where a block lies whose number holds its group and its place in that."""

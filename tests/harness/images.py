@@ -165,16 +165,23 @@ def _member(name: str, content: bytes) -> bytes:
 
 def good_disk(folder: Path, tree: Path) -> Path:
     """A fixed VHD without findings: hybrid GPT, GRUB's BIOS code, an EFI partition, ext4."""
-    disk = folder / "disk.vhd"
-    with disk.open("wb") as file:
-        file.truncate(SIZE)
-        write_gpt(file, SIZE, [(n, kind, at * SECTORS, size * SECTORS) for n, kind, at, size in LAYOUT])
-        _write_bios_code(file)
-        file.seek(2 * MIB)
-        file.write(_esp(folder).read_bytes())
+    disk = blank_disk(folder)
     options = f"offset={6 * MIB},lazy_itable_init=1"
     _run("mke2fs", "-q", "-F", "-t", "ext4", "-U", ROOT, "-d", str(tree), "-E", options, str(disk), "17M")
     append_footer(disk, uuid.UUID(ROOT), 1700000000)
+    return disk
+
+
+def blank_disk(folder: Path, root: int = 17, kind: str = LINUX_ROOT) -> Path:
+    """A raw disk with all but what lies in its last partition, of `root` MiB from the sixth on."""
+    disk, size = folder / "disk.vhd", (7 + root) * MIB
+    with disk.open("wb") as file:
+        file.truncate(size)
+        layout = (*LAYOUT[:2], (1, kind, 6, root))
+        write_gpt(file, size, [(n, kind, at * SECTORS, size * SECTORS) for n, kind, at, size in layout])
+        _write_bios_code(file)
+        file.seek(2 * MIB)
+        file.write(_esp(folder).read_bytes())
     return disk
 
 
