@@ -9,8 +9,8 @@ from pathlib import Path
 from build.command import CommandFailed, run
 from harness.tree import Entry, Tree, Unreadable
 
-LARGEST = 64 << 20
-"""Bytes of the largest file that is copied out for a look; boot loaders are a few MiB."""
+LARGEST = 256 << 20
+"""Bytes of the largest file that is copied out for a look; a kernel with its initramfs in one file is the largest."""
 _MTOOLS = {"MTOOLS_SKIP_CHECK": "1", "MTOOLSRC": "/dev/null"}
 
 

@@ -31,6 +31,8 @@ class Entry:
     args: tuple[str, ...] = ()
     initrds: tuple[str, ...] = ()
     search: str = ""
+    unified: bool = False
+    """Whether `linux` is kernel, initramfs and command line in one file, on the EFI partition or in /boot."""
 
     def values(self, key: str) -> tuple[str, ...]:
         """The values of `key=value` words on the kernel's command line, in order."""
@@ -216,7 +218,7 @@ def _default(entries: tuple[Entry, ...], settings: Mapping[str, str], saved: Map
 
 
 def _boot_loader_specification(tree: Tree, variables: Mapping[str, str], first: int) -> Iterator[Entry]:
-    paths = sorted(tree.glob("/boot/loader/entries/*.conf"), key=_version_order, reverse=True)
+    paths = sorted(tree.glob("/boot/loader/entries/*.conf"), key=version_order, reverse=True)
     for place, path in enumerate(paths, first):
         fields: dict[str, str] = {}
         for line in tree.read_text(path).splitlines():
@@ -234,5 +236,6 @@ def _boot_loader_specification(tree: Tree, variables: Mapping[str, str], first: 
         )
 
 
-def _version_order(path: str) -> list[tuple[int, str]]:
+def version_order(path: str) -> list[tuple[int, str]]:
+    """What names of kernels are sorted by: numbers count as such."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", path)]

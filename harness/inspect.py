@@ -3,7 +3,7 @@
 The facts, by the names of the checks' parameters (one that cannot be had is left out, and a reason kept):
 `vhd` DiskFacts of the file · `disk` the same, where its content can be read · `esp` Tree of the EFI partition ·
 `tree` Tree of the root, with a separate /boot joined in · `root` FileSystem of the root · `kernels` Kernel by
-version · `initrds` Initrd by kernel version · `grub` Menu · `entry` the menu's default Entry · `fstab` its Mounts ·
+version · `initrds` Initrd by kernel version · `unified` the unified kernel images · `grub` Menu · `entry` the Entry that starts by itself · `fstab` its Mounts ·
 `accounts` the users · `packages` versions by name · `waagent` settings of waagent.conf · `manifest` · `profile`.
 """
 
@@ -20,14 +20,13 @@ from build.command import find
 from build.errors import CallerError
 from build.gpt import ESP, MBR_ESP
 from build.manifest import DISK, NAME, Manifest
+from harness import flatcar
 from harness.checks import all_checks
 from harness.checks.check import Check, judge
 from harness.diskfacts import DiskFacts, read_disk
 from harness.etc import read_accounts, read_dpkg, read_fstab, read_settings
 from harness.fat import FatTree
 from harness.filerefusal import inspected
-from harness.flatcar import UNREAD as UNREAD_FLATCAR
-from harness.flatcar import is_flatcar
 from harness.grub import read_menu
 from harness.inference import infer
 from harness.kernels import read_initrds, read_kernels
@@ -36,6 +35,7 @@ from harness.report import UNREAD, Report, Status, Verdict
 from harness.roots import read_root
 from harness.rpmdb import read_rpm
 from harness.tree import FolderTree, Tree, Unreadable
+from harness.unified import Unified, chosen, initrds_of, kernels_of, read_unified, starts_unified
 
 PROGRAMS = ("debugfs", "mdir", "mcopy")
 
@@ -112,7 +112,7 @@ def offline_checks(only: tuple[str, ...] = ()) -> tuple[Check, ...]:
 
 
 _DISK_FACTS = ("vhd", "disk", "esp", "root")
-_TREE_FACTS = ("kernels", "initrds", "grub", "entry", "fstab", "accounts", "packages", "waagent")
+_TREE_FACTS = ("unified", "kernels", "initrds", "grub", "entry", "fstab", "accounts", "packages", "waagent")
 FACTS = frozenset((*_DISK_FACTS, *_TREE_FACTS, "tree", "manifest", "profile"))
 """The names that an offline check may ask for."""
 
@@ -184,8 +184,8 @@ def _read_root(facts: Facts, disk: DiskFacts, scratch: Path) -> None:
         facts.lacks |= dict.fromkeys(("tree", "root"), reason)
         facts.unreadable["root"] = reason
         return
-    if is_flatcar(disk.table):
-        facts.lacks |= dict.fromkeys(("tree", "root"), UNREAD_FLATCAR)
+    if flatcar.is_flatcar(disk.table):
+        facts.lacks |= dict.fromkeys(("tree", "root"), flatcar.UNREAD)
         return
     try:
         root = read_root(disk, scratch)
@@ -204,17 +204,7 @@ def _read_tree(facts: Facts, scratch: Path) -> None:
     if tree is None:
         facts.lacks |= dict.fromkeys(_TREE_FACTS, facts.lacks["tree"])
         return
-    kernels = read_kernels(tree)
-    facts.add("kernels", kernels, "the image has no kernel")
-    try:
-        facts.add("initrds", read_initrds(tree, kernels or {}, scratch), "the image has no initramfs")
-    except Unreadable as broken:
-        facts.unreadable["initramfs"] = facts.lacks["initrds"] = broken.what
-    menu = read_menu(tree)
-    facts.add("grub", menu, "the image has no grub.cfg")
-    facts.add(
-        "entry", menu.default if menu else None, "GRUB has no menu entry" if menu else "the image has no grub.cfg"
-    )
+    _read_boot(facts, tree, scratch)
     facts.add("fstab", read_fstab(tree.read_text("/etc/fstab")), "")
     facts.add("accounts", read_accounts(tree), "")
     try:
@@ -224,3 +214,28 @@ def _read_tree(facts: Facts, scratch: Path) -> None:
         facts.unreadable["packages"] = facts.lacks["packages"] = broken.what
     settings = read_settings(tree.read_text("/etc/waagent.conf")) if tree.is_file("/etc/waagent.conf") else None
     facts.add("waagent", settings, "the image has no /etc/waagent.conf")
+
+
+def _read_boot(facts: Facts, tree: Tree, scratch: Path) -> None:
+    """What starts, in separate files or in unified images, and by which menu."""
+    esp: Tree | None = facts.known.get("esp")
+    images: tuple[Unified, ...] = ()
+    try:
+        images = read_unified(esp, tree, scratch)
+        facts.add("unified", images, "")
+    except Unreadable as broken:
+        facts.unreadable["unified kernel images"] = facts.lacks["unified"] = broken.what
+    apart = read_kernels(tree) or {}
+    kernels = {**apart, **kernels_of(images, tree, apart)}
+    facts.add("kernels", kernels or None, "the image has no kernel")
+    try:
+        initrds = {**(read_initrds(tree, apart, scratch) or {}), **initrds_of(images, apart)}
+        facts.add("initrds", initrds or None, "the image has no initramfs")
+    except Unreadable as broken:
+        facts.unreadable["initramfs"] = facts.lacks["initrds"] = broken.what
+    menu = read_menu(tree)
+    joined = menu and replace(menu, entries=(*menu.entries, *(one.entry for one in images)))
+    facts.add("grub", joined, "the image has no grub.cfg")
+    entry = menu.default if menu and not starts_unified(images, esp) else None
+    reason = "GRUB has no menu entry" if menu else "the image has no grub.cfg"
+    facts.add("entry", entry or chosen(images, esp), reason)

@@ -35,11 +35,12 @@ def read_kernels(tree: Tree) -> Mapping[str, Kernel] | None:
     """The image's kernels by version, None where there is none."""
     booted = (path.removeprefix("/boot/vmlinuz-") for path in tree.glob("/boot/vmlinuz-*"))
     kept = (path.split("/")[4] for path in tree.glob("/usr/lib/modules/*/vmlinuz"))
-    found = {version: _kernel(tree, version) for version in sorted({*booted, *kept}) if "rescue" not in version}
+    found = {version: read_kernel(tree, version) for version in sorted({*booted, *kept}) if "rescue" not in version}
     return found or None
 
 
-def _kernel(tree: Tree, version: str) -> Kernel:
+def read_kernel(tree: Tree, version: str) -> Kernel:
+    """The kernel of this version, as far as its configuration and modules are on the disk."""
     folder = f"/lib/modules/{version}"
     config = tree.read_text(f"/boot/config-{version}") or tree.read_text(f"{folder}/config")
     dependencies = tree.read_text(f"{folder}/modules.dep", 16 << 20)
@@ -75,8 +76,13 @@ def read_initrds(tree: Tree, kernels: Mapping[str, Kernel], scratch: Path) -> Ma
 
 
 def _read(tree: Tree, path: str, scratch: Path) -> Initrd:
+    return unpack(path, tree.read_bytes(path, _LARGEST_INITRD), scratch)
+
+
+def unpack(path: str, content: bytes, scratch: Path) -> Initrd:
+    """The initramfs with this content; `path` is what people call it. Raises Unreadable where it is damaged."""
     with tempfile.NamedTemporaryFile(dir=scratch) as copy:
-        copy.write(tree.read_bytes(path, _LARGEST_INITRD))
+        copy.write(content)
         copy.flush()
         try:
             return read_initrd(Path(copy.name), keep=("conf/*", "etc/cmdline.d/*"))

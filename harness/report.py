@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+UNREAD = "inspect."
+"""What the ids of verdicts begin with that say: this was there, and could not be looked at."""
+
 
 class Status(StrEnum):
     """How a check ended. A skipped check proves nothing; its reason says what it lacked. A waived one failed, and its
@@ -122,6 +125,11 @@ class Report:
     @property
     def unread(self) -> tuple[Verdict, ...]:
         """What is there and could not be looked at."""
+        return tuple(one for one in self.verdicts if one.id.startswith(UNREAD) and one.status is Status.FAILED)
+
+    @property
+    def unread(self) -> tuple[Verdict, ...]:
+        """What could not be looked at: where there is such, nothing is proven, neither that the image is good nor bad."""
         return tuple(one for one in self.verdicts if one.id.startswith(UNREAD) and one.status is Status.FAILED)
 
     def as_dict(self) -> dict[str, object]:

@@ -73,11 +73,11 @@ def _logical(physical: list[Volume], problems: list[str]) -> Iterator[Volume]:
             problems.append(f"LVM on {', '.join(one.name for one in owners)}: {broken.what}")
             continue
         problems += others
-        for one in found:
-            if all(any(_lies_on(owner, piece) for owner in owners) for piece in one.pieces):
-                yield _volume(one, owners)
+        for volume in found:
+            if all(any(_lies_on(owner, piece) for owner in owners) for piece in volume.pieces):
+                yield _volume(volume, owners)
             else:
-                problems.append(f"logical volume {one.group}/{one.name} reaches out of its disk")
+                problems.append(f"logical volume {volume.group}/{volume.name} reaches out of its disk")
 
 
 def _volume(logical: LogicalVolume, physical: list[Volume]) -> Volume:

@@ -11,6 +11,7 @@ from harness.filesystem import FileSystem
 from harness.grub import FOLDERS, Entry, Menu, parse, read_menu
 from harness.profile import GENERATION_1, GENERATION_2, Profile
 from harness.tree import Tree
+from harness.unified import Unified
 
 FALLBACK = {"x86_64": "/EFI/BOOT/BOOTX64.EFI", "aarch64": "/EFI/BOOT/BOOTAA64.EFI"}
 _LARGEST_LOADER = 16 << 20
@@ -122,9 +123,11 @@ def _is_uuid(word: str) -> bool:
 
 
 @check("grub.menu", source="GRUB manual", repair="Run the image's own update-grub or grub2-mkconfig")
-def there_is_a_menu(disk: DiskFacts, tree: Tree) -> Complaints:
-    """Without a menu GRUB stops at its prompt. (Boot loaders other than GRUB are not followed yet.)"""
+def there_is_a_menu(disk: DiskFacts, tree: Tree, unified: tuple[Unified, ...]) -> Complaints:
+    """Without a menu GRUB stops at its prompt. Unified kernel images need none: the firmware can start them."""
     menu = read_menu(tree)
+    if menu is None and unified:
+        return
     if menu is None:
         yield f"the image has neither {' nor '.join(f'{folder}/grub.cfg' for folder in FOLDERS)}"
     elif menu.default is None:
@@ -136,7 +139,7 @@ def the_default_entry_names_files_that_exist(entry: Entry, tree: Tree) -> Compla
     """A menu that names a kernel or an initramfs that is gone ends at GRUB's prompt."""
     if not entry.linux:
         yield f"the default entry {entry.title!r} loads no kernel"
-    for path in (entry.linux, *entry.initrds):
+    for path in () if entry.unified else (entry.linux, *entry.initrds):
         if path and not tree.is_file(path) and not tree.is_file(f"/boot{path}"):
             yield f"the default entry {entry.title!r} loads {path}, which does not exist"
 

@@ -120,7 +120,7 @@ def test_mounts_a_logical_volume_by_any_of_its_names(tmp_path: Path, tree: Path)
 
 @pytest.mark.parametrize("text", ["a {", "a = [1, 2", "a b", "} }", "a { " * 20, "= ="])
 def test_refuses_what_is_no_description(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):
         parse(text)
 
 
