@@ -7,9 +7,11 @@ geometry, which loses up to the last megabyte. The file itself is never written:
 import json
 import struct
 import tempfile
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from build.command import CommandFailed, run
 from build.errors import CallerError
@@ -19,6 +21,11 @@ SECTOR = 512
 BOOT_SIGNATURE = b"\x55\xaa"
 QCOW2_HEADER = struct.Struct(">4sIQIIQ")
 """Magic, version, backing file's offset and length, cluster bits, virtual size (QEMU docs/interop/qcow2.txt)."""
+VHDX_REGIONS = (192 << 10, 256 << 10)
+VHDX_METADATA = uuid.UUID("8B7CA206-4790-4B9A-B8FE-575F050F886E")
+VHDX_PARAMETERS = uuid.UUID("CAA16737-FA36-4D43-B3B6-33F0AA44E76B")
+VHDX_SIZE = uuid.UUID("2FA54224-CD1B-4876-B211-5DBED83BF4B8")
+VHDX_HAS_PARENT = 2
 QCOW2, VHDX = b"QFI\xfb", b"vhdxfile"
 EXTERNAL_DATA = 1 << 2
 """The incompatible feature of a qcow2 file whose content lies in another file."""
@@ -60,7 +67,7 @@ def open_disk(path: Path) -> DiskFile:
     """The disk in `path`, of any size. Raises CallerError as `open_image` does for all else."""
     if not path.is_file():
         raise CallerError(f"{path} is not a file", "give an image's file, or the folder that a build printed")
-    disk = _recognise(path)
+    disk = recognise(path)
     if not _has_partition_table(_first_sectors(disk)):
         raise CallerError(f"{path} is not a disk: it has no partition table", "an image of a whole disk is needed")
     return disk
@@ -77,7 +84,10 @@ def overlay(disk: DiskFile, path: Path, size: int) -> Path:
     return path
 
 
-def _recognise(path: Path) -> DiskFile:
+def recognise(path: Path) -> DiskFile:
+    """The disk in `path`, whatever it holds. Raises CallerError where it is damaged, or only a part of a disk."""
+    if part := stands_on_another(path):
+        raise CallerError(f"{path} is only a part of a disk: {part}", "`qemu-img convert` or merge it first")
     with path.open("rb") as file:
         head = file.read(4096)
     if head.startswith(QCOW2):
@@ -87,6 +97,64 @@ def _recognise(path: Path) -> DiskFile:
     if footer := read_footer(path):
         return _vhd(path, footer)
     return DiskFile(path, "raw", path.stat().st_size, "raw")
+
+
+def stands_on_another(path: Path) -> str:
+    """Why this qcow2 or VHDX file is no disk without another file, "" where it is whole, or of another format.
+
+    Read from the file's own metadata, before any program that would open that other file (QEMU docs/interop/qcow2.txt;
+    Microsoft's VHDX format specification, sections 2.5 and 2.6).
+    """
+    with path.open("rb") as file:
+        head = file.read(4096)
+        if head.startswith(VHDX):
+            return "a differencing VHDX is nothing without its parent" if _has_parent(file) else ""
+    if head.startswith(QCOW2):
+        _, version, backing_at, *_ = QCOW2_HEADER.unpack_from(head.ljust(QCOW2_HEADER.size, b"\0"))
+        external = version >= 3 and int.from_bytes(head[72:80], "big") & EXTERNAL_DATA
+        return "it stands on another file" if backing_at or external else ""
+    return ""
+
+
+def size_told(path: Path) -> int:
+    """The virtual size in bytes that a qcow2 or VHDX file tells of itself, whole or not; the file's own of another."""
+    with path.open("rb") as file:
+        head = file.read(QCOW2_HEADER.size)
+        if head.startswith(QCOW2) and len(head) == QCOW2_HEADER.size:
+            return int(QCOW2_HEADER.unpack(head)[-1])
+        places = _metadata(file, VHDX_SIZE) if head.startswith(VHDX) else ()
+        sizes = (int.from_bytes(_at(file, place, 8), "little") for place in places)
+        return next(sizes, path.stat().st_size)
+
+
+def _has_parent(file: BinaryIO) -> bool:
+    """Whether a VHDX's metadata say so, in either copy of the table that leads to them."""
+    flags = (_at(file, place + 4, 1) for place in _metadata(file, VHDX_PARAMETERS))
+    return any(byte and byte[0] & VHDX_HAS_PARENT for byte in flags)
+
+
+def _metadata(file: BinaryIO, item: uuid.UUID) -> Iterator[int]:
+    """Where in the file an item of a VHDX's metadata lies, by each copy of the table of regions."""
+    for table in VHDX_REGIONS:
+        for region in _listed(file, table, 16, VHDX_METADATA, "<Q"):
+            yield from (region + place for place in _listed(file, region, 32, item, "<I"))
+
+
+def _listed(file: BinaryIO, table: int, head: int, wanted: uuid.UUID, form: str) -> Iterator[int]:
+    """Where a table of VHDX' says that an object lies; its entries follow a head and begin with the object's id."""
+    raw = _at(file, table, 64 << 10)
+    for at in range(head, len(raw) - 31, 32):
+        if raw[at : at + 16] == wanted.bytes_le:
+            yield struct.unpack_from(form, raw, at + 16)[0]
+            return
+
+
+def _at(file: BinaryIO, offset: int, length: int) -> bytes:
+    try:
+        file.seek(offset)
+        return file.read(length)
+    except (OSError, OverflowError):
+        return b""
 
 
 def _vhd(path: Path, footer: Footer) -> DiskFile:
@@ -106,10 +174,7 @@ def _vhd(path: Path, footer: Footer) -> DiskFile:
 
 
 def _qcow2(path: Path, head: bytes) -> DiskFile:
-    _, version, backing_at, _, _, size = QCOW2_HEADER.unpack_from(head)
-    external = version >= 3 and int.from_bytes(head[72:80], "big") & EXTERNAL_DATA
-    if backing_at or external:
-        raise CallerError(f"{path} is only a part of a disk: it stands on another file", "`qemu-img convert` it")
+    *_, size = QCOW2_HEADER.unpack_from(head.ljust(QCOW2_HEADER.size, b"\0"))
     return DiskFile(path, "qcow2", size, "qcow2")
 
 

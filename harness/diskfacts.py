@@ -7,8 +7,8 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from build.command import run
-from build.diskfile import open_image
+from build.command import CommandFailed, run
+from build.diskfile import QCOW2, VHDX, recognise, size_told, stands_on_another
 from build.errors import CallerError
 from build.gpt import NotADisk, Partition, PartitionTable, read_table
 from build.vhd import CHECKSUM_AT, COOKIE, DIFFERENCING, DYNAMIC, FIXED, LENGTH, Footer
@@ -17,6 +17,7 @@ from harness.volume import Volume
 from harness.volumes import find_volumes
 
 _TYPES = {FIXED: "fixed VHD", DYNAMIC: "dynamic VHD", DIFFERENCING: "differencing VHD"}
+_PACKED = {QCOW2: "qcow2", VHDX: "VHDX"}
 _FOOTER_FIELDS = bytes.fromhex("0000000200010000")
 """`features` and the format version, which no footer has otherwise."""
 
@@ -45,6 +46,8 @@ class DiskFacts:
     """Its partitions and logical volumes, the likeliest root first."""
     volume_problems: tuple[str, ...] = ()
     """Which of LVM's volumes cannot be read, and why."""
+    unread: str = ""
+    """Why its content cannot be read, "" where it can: then only its container is judged."""
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of the disk; fewer where it ends."""
@@ -74,19 +77,17 @@ def read_disk(path: Path, scratch: Path) -> DiskFacts:
         file.seek(max(0, size - LENGTH))
         tail = file.read(LENGTH)
     if not _looks_like_a_footer(tail) and not head.startswith(COOKIE):
-        packed = {b"QFI\xfb": "qcow2", b"vhdxfile": "VHDX"}
-        container = next((name for magic, name in packed.items() if head.startswith(magic)), "raw")
-        return _with_table(
-            DiskFacts(path, path, container, size, size) if container == "raw" else _unpacked(path, container, scratch)
-        )
+        container = next((name for magic, name in _PACKED.items() if head.startswith(magic)), "raw")
+        facts = DiskFacts(path, path, container, size, size_told(path))
+        return _with_table(facts) if container == "raw" else _unpacked(facts, scratch)
     footer = _fields(tail)
     container = _TYPES.get(footer.disk_type, f"VHD of type {footer.disk_type}")
-    if container == "dynamic VHD":
-        return _with_table(_unpacked(path, container, scratch, footer, tail))
     facts = DiskFacts(
         path, path, container, size, footer.current_size, footer, tail[:8], tail[CHECKSUM_AT] == checksum(tail)
     )
-    return facts if container == "differencing VHD" else _with_table(facts)
+    if container == "differencing VHD":
+        return replace(facts, unread="a differencing VHD is nothing without its parent")
+    return _unpacked(facts, scratch) if container == "dynamic VHD" else _with_table(facts)
 
 
 def checksum(footer: bytes) -> bytes:
@@ -105,12 +106,19 @@ def _fields(tail: bytes) -> Footer:
     return Footer.parse(sound[: CHECKSUM_AT.start] + checksum(sound) + sound[CHECKSUM_AT.stop :])
 
 
-def _unpacked(path: Path, container: str, scratch: Path, footer: Footer | None = None, tail: bytes = b"") -> DiskFacts:
-    disk = open_image(path)
+def _unpacked(facts: DiskFacts, scratch: Path) -> DiskFacts:
+    """With its content in a sparse file of `scratch`. No other file than this one is ever opened for it."""
+    if part := stands_on_another(facts.path):
+        return replace(facts, unread=part)
     copy = Path(tempfile.mkdtemp(dir=scratch), "disk.raw")
-    run("qemu-img", "convert", "-U", "-S", "4k", "-O", "raw", disk.source, copy)
-    sound = not tail or tail[CHECKSUM_AT] == checksum(tail)
-    return DiskFacts(path, copy, container, path.stat().st_size, disk.virtual_size, footer, tail[:8], sound)
+    try:
+        disk = recognise(facts.path)
+        run("qemu-img", "convert", "-U", "-S", "4k", "-O", "raw", disk.source, copy)
+    except CallerError as damaged:
+        return replace(facts, unread=damaged.what)
+    except CommandFailed as failed:
+        return replace(facts, unread=f"the {facts.container} file cannot be unpacked: {failed.output.strip()}")
+    return _with_table(replace(facts, content=copy, virtual_size=disk.virtual_size))
 
 
 def _with_table(facts: DiskFacts) -> DiskFacts:
@@ -119,7 +127,7 @@ def _with_table(facts: DiskFacts) -> DiskFacts:
         with facts.content.open("rb") as file:
             table = read_table(file, size)
     except NotADisk as nothing:
-        if facts.footer is None:
+        if facts.container == "raw":
             raise CallerError(f"{facts.path} is not a disk: {nothing.what}", nothing.hint) from None
         return _partitioned(facts, None, nothing.what)
     return _partitioned(facts, table)

@@ -2,9 +2,10 @@
 
 The facts, by the names of the checks' parameters (one that cannot be had is left out, and a reason kept):
 `vhd` DiskFacts of the file · `disk` the same, where its content can be read · `esp` Tree of the EFI partition ·
-`tree` Tree of the root, with a separate /boot joined in · `root` FileSystem of the root · `kernels` Kernel by
-version · `initrds` Initrd by kernel version · `unified` the unified kernel images · `grub` Menu · `entry` the Entry that starts by itself · `fstab` its Mounts ·
-`accounts` the users · `packages` versions by name · `waagent` settings of waagent.conf · `manifest` · `profile`.
+`tree` Tree of the root, with what its fstab mounts joined in · `root` FileSystem of the root · `kernels` Kernel by
+version · `initrds` Initrd by kernel version · `unified` the unified kernel images · `grub` Menu · `entry` the Entry
+that starts by itself · `fstab` its Mounts · `accounts` the users · `packages` versions by name (dpkg's or rpm's) ·
+`waagent` settings of waagent.conf · `manifest` · `profile`.
 """
 
 import tempfile
@@ -157,10 +158,9 @@ def _read_disk(facts: Facts, path: Path, scratch: Path) -> None:
         find(program)
     disk = read_disk(path, scratch)
     facts.add("vhd", disk, "")
-    if disk.container == "differencing VHD":
-        reason = "a differencing VHD is nothing without its parent"
-        facts.unreadable["disk"] = reason
-        facts.lacks |= dict.fromkeys(("disk", "esp", "root", "tree"), reason)
+    if disk.unread:
+        facts.unreadable["disk"] = disk.unread
+        facts.lacks |= dict.fromkeys(("disk", "esp", "root", "tree"), disk.unread)
         return
     facts.add("disk", disk, "")
     _read_esp(facts, disk, scratch)

@@ -129,7 +129,7 @@ class Report:
 
     @property
     def unread(self) -> tuple[Verdict, ...]:
-        """What could not be looked at: where there is such, nothing is proven, neither that the image is good nor bad."""
+        """What could not be looked at: where there is such, the image is proven neither good nor bad."""
         return tuple(one for one in self.verdicts if one.id.startswith(UNREAD) and one.status is Status.FAILED)
 
     def as_dict(self) -> dict[str, object]:

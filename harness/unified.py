@@ -1,7 +1,7 @@
-"""Unified kernel images: kernel, initramfs and command line as sections of one EFI program (UAPI group's specification).
+"""Unified kernel images: kernel, initramfs and command line as sections of one EFI program (UAPI group).
 
-They lie in EFI/Linux of the EFI partition or of /boot (Boot Loader Specification, type 2). Sections are found as PE/COFF
-has them; at most a table's worth of headers is believed.
+They lie in EFI/Linux of the EFI partition or of /boot (Boot Loader Specification, type 2). Sections are found as
+PE/COFF has them; at most a table's worth of headers is believed.
 """
 
 import posixpath
@@ -80,7 +80,7 @@ def _text(raw: bytes | memoryview) -> str:
 
 
 def sections(raw: bytes) -> Mapping[str, memoryview]:
-    """The sections of a PE/COFF file by name, the first one of each; raises ValueError or struct.error if it is none."""
+    """The sections of a PE/COFF file by name, the first of each; raises ValueError or struct.error if it is none."""
     (at,) = struct.unpack_from("<I", raw, 0x3C)
     if raw[:2] != b"MZ" or raw[at : at + 4] != b"PE\0\0":
         raise ValueError("its marks are missing")

@@ -9,6 +9,7 @@ import pytest
 
 from build.command import find
 from build.vhd import Footer
+from harness.diskfacts import checksum
 from harness.inspect import inspect
 from tests.harness import images
 from tests.harness.images import ROOT
@@ -108,6 +109,70 @@ def test_says_of_a_differencing_disk_only_what_its_container_tells(disk: Path) -
     report = inspect(disk)
     assert failed(report) == {"vhd.fixed", "inspect.disk"}
     assert "nothing without its parent" in evidence(report)
+
+
+def converted(disk: Path, form: str, *options: str) -> Path:
+    """The raw disk as a file of another format."""
+    other = disk.with_suffix(f".{form}")
+    subprocess.run([find("qemu-img"), "convert", "-f", "raw", "-O", form, *options, disk, other], check=True)
+    return other
+
+
+def test_opens_no_file_that_a_qcow2_names(disk: Path) -> None:
+    cut(disk, images.SIZE)
+    part = disk.with_suffix(".part")
+    command = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(disk), str(part)]
+    subprocess.run([find("qemu-img"), *command], check=True)
+    report = inspect(part)
+    assert failed(report) == {"vhd.fixed", "inspect.disk"}
+    assert "stands on another file" in evidence(report)
+
+
+def test_opens_no_parent_of_a_vhdx(disk: Path) -> None:
+    cut(disk, images.SIZE)
+    other = converted(disk, "vhdx")
+    raw = other.read_bytes()
+    parameters = uuid.UUID("CAA16737-FA36-4D43-B3B6-33F0AA44E76B").bytes_le
+    entry = raw.index(parameters)
+    table = raw.rindex(b"metadata", 0, entry)
+    flags = table + int.from_bytes(raw[entry + 16 : entry + 20], "little") + 4
+    patch(flags, bytes([raw[flags] | 2]))(other)
+    report = inspect(other)
+    assert failed(report) == {"vhd.fixed", "inspect.disk"}
+    assert "differencing VHDX" in evidence(report)
+
+
+@pytest.mark.parametrize("form", ["vpc", "qcow2", "vhdx"])
+def test_judges_the_container_of_what_cannot_be_unpacked(disk: Path, form: str) -> None:
+    cut(disk, images.SIZE)
+    other = converted(disk, form, *(["-o", "force_size=on"] if form == "vpc" else []))
+    damage = {"vpc": (512, bytes(1024)), "qcow2": (40, b"\xff" * 8), "vhdx": (64 << 10, bytes(1 << 20))}
+    patch(*damage[form])(other)
+    report = inspect(other)
+    assert {"vhd.fixed", "inspect.disk"} <= failed(report)
+    assert [one.id for one in report.unread] == ["inspect.disk"]
+
+
+def test_believes_the_footer_and_not_the_geometry_of_a_dynamic_disk(disk: Path) -> None:
+    """The last MiB, with the backup of the partition table, lies behind what the geometry of such a disk reaches."""
+    cut(disk, images.SIZE)
+    other = converted(disk, "vpc", "-o", "force_size=on")
+    for at in (0, -512):
+        with other.open("r+b") as file:
+            file.seek(at, 2 if at else 0)
+            raw = bytearray(file.read(512))
+            raw[28:32], raw[56:60] = b"vpc ", struct.pack(">HBB", 47, 16, 63)
+            raw[64:68] = checksum(bytes(raw))
+            file.seek(at, 2 if at else 0)
+            file.write(raw)
+    assert failed(inspect(other)) == {"vhd.fixed", "vhd.geometry"}
+
+
+@pytest.mark.parametrize("form", ["vpc", "qcow2"])
+def test_has_findings_of_an_empty_disk_in_any_format(tmp_path: Path, form: str) -> None:
+    other = tmp_path / f"empty.{form}"
+    subprocess.run([find("qemu-img"), "create", "-q", "-f", form, other, "24M"], check=True)
+    assert {"vhd.fixed", "part.table", "inspect.root"} <= failed(inspect(other))
 
 
 def test_finds_a_footer_over_nothing(tmp_path: Path) -> None:

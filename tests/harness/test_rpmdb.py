@@ -85,8 +85,8 @@ def test_says_what_is_wrong_with_an_ndb(tmp_path: Path, change, why: str) -> Non
         "CREATE TABLE Other (a)",
         "CREATE TABLE Packages (hnum, blob); INSERT INTO Packages VALUES (1, 'text')",
         "CREATE TABLE Packages (hnum, blob); INSERT INTO Packages VALUES (1, x'00')",
-        "CREATE VIEW Packages AS WITH RECURSIVE n(hnum, blob) AS (SELECT 1, x'00' UNION ALL SELECT hnum + 1, blob FROM n) "
-        "SELECT count(*) AS hnum, blob FROM n",
+        "CREATE VIEW Packages AS WITH RECURSIVE n(hnum, blob) AS "
+        "(SELECT 1, x'00' UNION ALL SELECT hnum + 1, blob FROM n) SELECT count(*) AS hnum, blob FROM n",
     ],
     ids=["no packages", "text", "no header", "endless"],
 )
