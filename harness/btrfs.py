@@ -12,6 +12,7 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from pathlib import Path
 
 from build.command import CommandFailed, run
@@ -40,8 +41,10 @@ _INLINE, _PREALLOCATED = 0, 2
 _ZLIB, _ZSTD = 1, 3
 _HIGHEST = 1 << 64
 _DEEPEST = 8
-_MOST_NODES = 1 << 12
-"""Nodes that one question may lead to."""
+_MOST_NODES = 32 << 20
+"""Bytes of the nodes that one question may lead to."""
+_MOST_CHUNKS = 1 << 14
+_LEAST_EXTENT = 4096
 _MOST_WORDS = 512
 """Files that zstd is given at once."""
 _MOST_PACKED = 128 << 10
@@ -95,14 +98,16 @@ class BtrfsTree(InodeTree):
         self.scratch = scratch
         raw = volume.read(_SUPER_AT, 4096).ljust(4096, b"\0")
         self.node_size, self.root = self._sizes(raw), struct.unpack_from("<Q", raw, 80)[0]
-        self.chunks = list(self._first_chunks(raw))
+        with self.sound("the super block"):
+            self.chunks = list(self._first_chunks(raw))
         self.node = functools.lru_cache(maxsize=512)(self._node)
         self.root_of = functools.lru_cache(maxsize=1024)(self._root_of)
-        (chunk_root,) = struct.unpack_from("<Q", raw, 88)
-        self.chunks += list(self._all_chunks(chunk_root))
-        self.subvolume = self._find(subvolume)
-        if not self.inode(self.top).entry.is_folder:
-            raise self.broken("btrfs without a root folder")
+        with self.sound("the root folder"):
+            (chunk_root,) = struct.unpack_from("<Q", raw, 88)
+            self.chunks += islice(self._all_chunks(chunk_root), _MOST_CHUNKS)
+            self.subvolume = self._find(subvolume)
+            if not self.inode(self.top).entry.is_folder:
+                raise self.broken("btrfs without a root folder")
 
     @property
     def top(self) -> Place:
@@ -150,6 +155,9 @@ class BtrfsTree(InodeTree):
         length = min(self.inode(place).size, limit)
         found = bytearray(length)
         extents = [self._shortened(one, length) for one in self._extents(place) if one.begin < length]
+        overlap = any(one.begin + one.count > other.begin for one, other in pairwise(extents))
+        if overlap or len(extents) > length // _LEAST_EXTENT + 1:
+            raise self.broken("a file's extents lie over each other")
         for one, part in zip(extents, self._unpacked(extents), strict=True):
             count = min(one.count, length - one.begin)
             found[one.begin : one.begin + count] = part[one.offset : one.offset + count].ljust(count, b"\0")
@@ -299,7 +307,7 @@ class BtrfsTree(InodeTree):
 
     def _items(self, root: int, low: _Key, high: _Key) -> Iterator[tuple[_Key, bytes]]:
         """What a tree holds between two keys, both included, in order."""
-        budget = _MOST_NODES
+        budget = _MOST_NODES // self.node_size
         waiting = [(root, self.node(root).level)]
         while waiting:
             address, level = waiting.pop()

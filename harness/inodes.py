@@ -7,6 +7,7 @@ import posixpath
 import struct
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harness.tree import Entry, Tree, Unreadable
@@ -42,6 +43,7 @@ class InodeTree(Tree):
         self.volume = volume
         self._folders: dict[str, Mapping[str, Entry]] = {}
         self._places: dict[str, Place] = {}
+        self._homes: dict[Place, str] = {}
 
     @property
     @abstractmethod
@@ -64,6 +66,14 @@ class InodeTree(Tree):
         """What to raise where the volume's bytes make no sense."""
         return Unreadable(f"{self.volume.name}: {what}", "is the file system whole?")
 
+    @contextmanager
+    def sound(self, what: str) -> Iterator[None]:
+        """Where structures are taken apart: one that is too short is a damage of the file system, not of Kiln."""
+        try:
+            yield
+        except (struct.error, IndexError, OverflowError) as broken:
+            raise self.broken(f"{what} cannot be read ({broken})") from None
+
     def children(self, folder: str) -> Mapping[str, Entry]:
         """What the folder holds."""
         if folder not in self._folders:
@@ -72,19 +82,30 @@ class InodeTree(Tree):
         return self._folders[folder]
 
     def _list(self, folder: str) -> Mapping[str, Entry]:
-        found = {}
-        try:
-            for name, place in self.names(self._place(folder)):
+        found: dict[str, Entry] = {}
+        above = self._place(folder)
+        with self.sound(folder):
+            for name, place in self.names(above):
+                if name in (".", ".."):
+                    continue
                 if "/" in name or "\0" in name or not name:
                     raise self.broken(f"{folder} holds something that is no name")
-                if name not in (".", ".."):
-                    found[name] = self.inode(place).entry
-                    self._places[posixpath.join(folder, name)] = place
+                entry = self.inode(place).entry
+                path = posixpath.join(folder, name)
+                if entry.is_folder:
+                    self._settle(path, place, above)
+                self._places[path], found[name] = place, entry
                 if len(found) > _MOST_NAMES:
                     raise self.broken(f"{folder} holds more than {_MOST_NAMES} names")
-        except (struct.error, IndexError, OverflowError) as broken:
-            raise self.broken(f"{folder} cannot be read ({broken})") from None
         return found
+
+    def _settle(self, path: str, place: Place, above: Place) -> None:
+        """A folder has one place: else there would be no end to a walk."""
+        if self._homes.setdefault(place, path) == path and place != self.top:
+            return
+        if place[0] == above[0]:
+            raise self.broken(f"{path} is a folder within itself, or in two places")
+        self._folders[path] = {}  # a subvolume within another's snapshot, which the kernel shows empty, too
 
     def _place(self, path: str) -> Place:
         if path == "/":
@@ -107,7 +128,5 @@ class InodeTree(Tree):
         return self._bytes(path, limit)
 
     def _bytes(self, path: str, limit: int) -> bytes:
-        try:
+        with self.sound(path):
             return self.content(self._place(path), limit)
-        except (struct.error, IndexError, OverflowError) as broken:
-            raise self.broken(f"{path} cannot be read ({broken})") from None

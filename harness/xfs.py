@@ -10,6 +10,7 @@ import functools
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.inodes import Inode, InodeTree, Place
 from harness.tree import Unreadable
@@ -26,7 +27,8 @@ _LEAVES = 1 << 35
 """Where a folder's index begins: bytes that only speed up a search."""
 _FREE = 0xFFFF
 _MOST_FOLDER = 32 << 20
-_MOST_BLOCKS = 1 << 14
+_MOST_MAP = 16 << 20
+"""Bytes of the tree that maps one file."""
 _DEEPEST = 8
 _RECORD, _LINK_HEAD = 16, 56
 _BLOCK_MAGICS, _DATA_MAGICS = (b"XD2B", b"XDB3"), (b"XD2D", b"XDD3")
@@ -99,8 +101,9 @@ class XfsTree(InodeTree):
         super().__init__(volume)
         self.super = _super(volume)
         self.fork = functools.lru_cache(maxsize=4096)(self._fork)
-        if not self.inode(self.top).entry.is_folder:
-            raise Unreadable(f"{volume.name}: XFS without a root folder", "is the file system whole?")
+        with self.sound("the root folder"):
+            if not self.inode(self.top).entry.is_folder:
+                raise self.broken("XFS without a root folder")
 
     @property
     def top(self) -> Place:
@@ -157,21 +160,27 @@ class XfsTree(InodeTree):
         ) * about.block
 
     def _extents(self, fork: _Fork) -> list[_Extent]:
+        found = self._mapped(fork)
+        if any(one.start + one.count > other.start for one, other in pairwise(found)):
+            raise self.broken("a file's extents lie over each other")
+        return found
+
+    def _mapped(self, fork: _Fork) -> list[_Extent]:
         if fork.format == _EXTENTS:
             return self._records(fork.data, fork.extents)
-        if fork.format == _BTREE:
-            room = (len(fork.data) - 4) // _RECORD
-            level, count = struct.unpack_from(">HH", fork.data)
-            if not 0 < level <= _DEEPEST or count > room:
-                raise self.broken("a file's map of extents makes no sense")
-            blocks = struct.unpack_from(f">{count}Q", fork.data, 4 + room * 8)
-            return [one for leaf in self._leaves(blocks, level - 1) for one in leaf]
-        raise self.broken(f"an inode has a fork of the unknown kind {fork.format}")
+        if fork.format != _BTREE:
+            raise self.broken(f"an inode has a fork of the unknown kind {fork.format}")
+        room = (len(fork.data) - 4) // _RECORD
+        level, count = struct.unpack_from(">HH", fork.data)
+        if not 0 < level <= _DEEPEST or count > room:
+            raise self.broken("a file's map of extents makes no sense")
+        blocks = struct.unpack_from(f">{count}Q", fork.data, 4 + room * 8)
+        return [one for leaf in self._leaves(blocks, level - 1) for one in leaf]
 
     def _leaves(self, blocks: tuple[int, ...], level: int) -> Iterator[list[_Extent]]:
         head = 72 if self.super.version == 5 else 24
         room = (self.super.block - head) // _RECORD
-        left = _MOST_BLOCKS
+        left = _MOST_MAP // self.super.block
         while True:
             below: list[int] = []
             for block in blocks:
