@@ -3,6 +3,7 @@
 Files are asked for by inode number, so that no name of the image ever becomes part of a debugfs command.
 """
 
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -29,8 +30,12 @@ class ExtTree(Tree):
         self._folders: dict[int, Mapping[str, Entry]] = {}
         self._targets: dict[int, str] = {}
         self._small: dict[int, bytes] = {}
+        self._options: tuple[str, ...] = ()
         if not self._list(_ROOT):
             raise Unreadable(f"{disk.name}: debugfs finds no root folder at byte {offset}", "is the file system whole?")
+        # It has opened once with all its own checks. From here on without the maps of free blocks, which nobody asks
+        # for and of which a large disk has many.
+        self._options = ("-c",)
 
     def children(self, folder: str) -> Mapping[str, Entry]:
         """What the folder holds."""
@@ -54,9 +59,9 @@ class ExtTree(Tree):
         if entry is None or not entry.is_file or not limit:
             return b""
         if entry.size > SMALL:
-            return self._dump(path, entry, limit)
+            return self._read(path, entry, limit)
         if entry.inode not in self._small:
-            self._small[entry.inode] = self._dump(path, entry, SMALL)
+            self._small[entry.inode] = self._read(path, entry, SMALL)
         return self._small[entry.inode][:limit]
 
     def attribute(self, path: str, name: str) -> bytes | None:
@@ -69,13 +74,23 @@ class ExtTree(Tree):
             self._ask((f'ea_get -f "{copy.name}" <{entry.inode}> {name}',))
             return copy.read()
 
-    def _dump(self, path: str, entry: Entry, limit: int) -> bytes:
-        if entry.size > LARGEST:
-            raise Unreadable(f"{path} claims {entry.size} bytes", "is the file system whole?")
+    def _read(self, path: str, entry: Entry, limit: int) -> bytes:
         with tempfile.NamedTemporaryFile(dir=self.scratch) as copy:
-            self._ask((f'dump <{entry.inode}> "{copy.name}"',))
+            self._dump(path, entry, copy.name)
             copy.seek(0)
             return copy.read(limit)
+
+    def save(self, path: str, limit: int, target: Path) -> None:
+        """Write the file's first bytes, without having all of them in memory."""
+        entry = self._entry(path)
+        if entry is not None and entry.is_file:
+            self._dump(path, entry, target)
+            os.truncate(target, min(limit, entry.size))
+
+    def _dump(self, path: str, entry: Entry, target: str | Path) -> None:
+        if entry.size > LARGEST:
+            raise Unreadable(f"{path} claims {entry.size} bytes", "is the file system whole?")
+        self._ask((f'dump <{entry.inode}> "{target}"',))
 
     def _list(self, inode: int) -> Mapping[str, Entry]:
         if inode not in self._folders:
@@ -99,7 +114,9 @@ class ExtTree(Tree):
         where = f"{self.disk}?offset={self.offset}" if self.offset else str(self.disk)
         try:
             # The request log is what separates the answers: each begins with the command itself.
-            said = run("debugfs", "-f", "-", where, text="\n".join(asked) + "\n", only_stdout=True, timeout=120)
+            said = run(
+                "debugfs", *self._options, "-f", "-", where, text="\n".join(asked) + "\n", only_stdout=True, timeout=120
+            )
         except CommandFailed as failed:
             raise Unreadable(f"{self.disk.name}: {failed.output.strip()}", "is the file system whole?") from None
         return _answers(asked, said.stdout)

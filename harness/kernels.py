@@ -76,15 +76,15 @@ def read_initrds(tree: Tree, kernels: Mapping[str, Kernel], scratch: Path) -> Ma
 
 
 def _read(tree: Tree, path: str, scratch: Path) -> Initrd:
-    return unpack(path, tree.read_bytes(path, _LARGEST_INITRD), scratch)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        copy = Path(folder, "initrd")
+        tree.copy(path, _LARGEST_INITRD, copy)
+        return unpack(path, copy)
 
 
-def unpack(path: str, content: bytes, scratch: Path) -> Initrd:
-    """The initramfs with this content; `path` is what people call it. Raises Unreadable where it is damaged."""
-    with tempfile.NamedTemporaryFile(dir=scratch) as copy:
-        copy.write(content)
-        copy.flush()
-        try:
-            return read_initrd(Path(copy.name), keep=("conf/*", "etc/cmdline.d/*"))
-        except Unreadable as broken:
-            raise Unreadable(f"{path}: {broken.what}", broken.hint) from None
+def unpack(path: str, copy: Path) -> Initrd:
+    """The initramfs in the file `copy`; `path` is what people call it. Raises Unreadable where it is damaged."""
+    try:
+        return read_initrd(copy, keep=("conf/*", "etc/cmdline.d/*"))
+    except Unreadable as broken:
+        raise Unreadable(f"{path}: {broken.what}", broken.hint) from None

@@ -80,11 +80,10 @@ def _text(raw: bytes, at: int | None) -> str:
     return "" if at is None else raw[at : at + _LONGEST].partition(b"\0")[0].decode("utf-8", "replace")
 
 
-def _content(tree: Tree, path: str) -> bytes:
+def _require_size(tree: Tree, path: str) -> None:
     entry = tree.stat(path)
     if entry is not None and entry.size > LARGEST:
         raise Unreadable(f"{path} claims {entry.size} bytes", "is the file system whole?")
-    return tree.read_bytes(path, LARGEST)
 
 
 def _from_sqlite(tree: Tree, path: str, scratch: Path) -> Iterator[bytes]:
@@ -93,7 +92,8 @@ def _from_sqlite(tree: Tree, path: str, scratch: Path) -> Iterator[bytes]:
         copy = Path(folder, SQLITE)
         for end in ("", "-wal"):
             if tree.is_file(f"{path}{end}"):
-                copy.with_name(f"{SQLITE}{end}").write_bytes(_content(tree, f"{path}{end}"))
+                _require_size(tree, f"{path}{end}")
+                tree.copy(f"{path}{end}", LARGEST, copy.with_name(f"{SQLITE}{end}"))
         with closing(sqlite3.connect(copy)) as database:
             database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_HEADER)
             # The schema is the image's as well: it may neither call functions nor keep us busy for ever.
@@ -108,7 +108,8 @@ def _from_sqlite(tree: Tree, path: str, scratch: Path) -> Iterator[bytes]:
 
 def _from_ndb(tree: Tree, path: str, scratch: Path) -> Iterator[bytes]:
     """The headers in the order of their packages' numbers."""
-    raw = _content(tree, path)
+    _require_size(tree, path)
+    raw = tree.read_bytes(path, LARGEST)
     magic, version, _, pages = struct.unpack_from("<4sIII", raw)
     if magic != b"RpmP" or version:
         raise ValueError(f"it begins with {magic!r}, version {version}")

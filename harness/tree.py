@@ -68,6 +68,10 @@ class Tree(ABC):
     def load(self, path: str, limit: int) -> bytes:
         """At most `limit` bytes of the regular file at a real path."""
 
+    def save(self, path: str, limit: int, target: Path) -> None:
+        """Write at most `limit` bytes of the regular file at a real path to `target`."""
+        target.write_bytes(self.load(path, limit))
+
     def local(self, path: str) -> Path | None:
         """The file outside the image that this real path is, where it is one."""
         return None
@@ -154,6 +158,15 @@ class Tree(ABC):
         if real is None or entry is None or not entry.is_file:
             return b""
         return self.load(real, limit)
+
+    def copy(self, path: str, limit: int, target: Path) -> None:
+        """Write at most `limit` bytes of a file to `target`, an empty file where there is no regular one."""
+        real = self.resolve(path)
+        entry = None if real is None else self._entry(real)
+        if real is None or entry is None or not entry.is_file:
+            target.write_bytes(b"")
+        else:
+            self.save(real, limit, target)
 
     def read_text(self, path: str, limit: int = TEXT_LIMIT) -> str:
         """A text file, "" where there is none."""
@@ -271,6 +284,11 @@ class Mounted(Tree):
         """The file's first bytes."""
         tree, inside = self._part(path)
         return tree.load(inside, limit)
+
+    def save(self, path: str, limit: int, target: Path) -> None:
+        """Write the file's first bytes."""
+        tree, inside = self._part(path)
+        tree.save(inside, limit, target)
 
     def local(self, path: str) -> Path | None:
         """Where it lies on this machine."""

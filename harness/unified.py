@@ -6,6 +6,7 @@ PE/COFF has them; at most a table's worth of headers is believed.
 
 import posixpath
 import struct
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -70,9 +71,16 @@ def _read(tree: Tree, path: str, scratch: Path) -> Unified:
         parts = sections(raw)
     except (ValueError, struct.error) as broken:
         raise Unreadable(f"{path} is no EFI program: {broken}", "was it written to its end?") from None
-    initrd = unpack(path, bytes(parts[".initrd"]), scratch) if parts.get(".initrd") else None
+    initrd = _initrd(path, parts[".initrd"], scratch) if parts.get(".initrd") else None
     version, words = (_text(parts.get(name, b"")) for name in (".uname", ".cmdline"))
     return Unified(path, version, tuple(words.split()), bool(parts.get(".linux")), initrd)
+
+
+def _initrd(path: str, content: memoryview, scratch: Path) -> Initrd:
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        copy = Path(folder, "initrd")
+        copy.write_bytes(content)
+        return unpack(path, copy)
 
 
 def _text(raw: bytes | memoryview) -> str:
