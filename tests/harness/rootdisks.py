@@ -39,10 +39,10 @@ def protofile(folder: Path) -> list[str]:
     return lines
 
 
-def on_btrfs(folder: Path, tree: Path) -> Path:
-    """The tree as the btrfs of a disk, in the outermost subvolume."""
+def on_btrfs(folder: Path, tree: Path, *options: str) -> Path:
+    """The tree as the btrfs of a disk."""
     root = _blank(folder / "root.img", LARGE)
-    _run("mkfs.btrfs", "-q", "-U", ROOT, "--rootdir", tree, root)
+    _run("mkfs.btrfs", "-q", "-U", ROOT, "--rootdir", tree, *options, root)
     return _disk(folder, root, LARGE)
 
 

@@ -1,12 +1,15 @@
 """File systems that Kiln reads by itself: the good image has no finding on any of them, and no file differs."""
 
 import os
+import shutil
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from build.command import search_path
 from harness.btrfs import frame_length
 from harness.diskfacts import read_disk
 from harness.inspect import inspect
@@ -100,6 +103,32 @@ def test_says_why_a_file_system_could_not_be_read(
     report = inspect(disk)
     assert "inspect.root" in failed(report)
     assert why in evidence(report)
+
+
+def makes_subvolumes() -> bool:
+    """Whether mkfs.btrfs is of 6.12 or later."""
+    program = shutil.which("mkfs.btrfs", path=search_path())
+    told = subprocess.run([program, "--help"], capture_output=True, text=True, check=False) if program else None
+    return told is not None and "--subvol" in told.stdout + told.stderr and "--compress" in told.stdout + told.stderr
+
+
+@pytest.mark.skipif(not makes_subvolumes(), reason="mkfs.btrfs is too old to make subvolumes")
+@pytest.mark.parametrize("packed", ["no", "zlib", "zstd"])
+@pytest.mark.parametrize("default", ["rw", "default"])
+def test_mounts_subvolumes_as_fstab_says(tmp_path: Path, rich: Path, default: str, packed: str) -> None:
+    """As SUSE's and Ubuntu's images are: the root in a subvolume, others beside it, and a snapshot of it."""
+    where = f"UUID={images.ROOT}"
+    whole = tmp_path / "whole"
+    shutil.copytree(rich, whole / "@", symlinks=True)
+    put(whole, "@/etc/fstab", f"{where} / btrfs subvol=/@ 0 0\n{where} /var/log btrfs noatime,subvol=@log 0 0\n")
+    put(whole, "@snapshot/etc/fstab", (whole / "@/etc/fstab").read_text())
+    put(whole, "@log/lastlog", "x")
+    volumes = ("--subvol", f"{default}:@", "--subvol", "rw:@log", "--subvol", "rw:@snapshot")
+    disk = rootdisks.on_btrfs(tmp_path, whole, *volumes, "--compress", packed)
+    tree = opened(disk, tmp_path).tree
+    assert tree.read_text("/srv/numbers") == NUMBERS
+    assert tree.read_text("/var/log/lastlog") == "x"
+    assert failed(inspect(disk)) == {"clean.logs"}
 
 
 def test_tells_of_a_volume_that_is_not_linear(tmp_path: Path, tree: Path) -> None:
