@@ -28,6 +28,7 @@ class NotPe(ValueError):
 
 def signers(program: bytes) -> tuple[Signer, ...]:
     """Every certificate of every signature; none where it is not signed. Raises NotPe."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import pkcs7
     from cryptography.x509.oid import NameOID
 
@@ -39,7 +40,7 @@ def signers(program: bytes) -> tuple[Signer, ...]:
     for blob in _signatures(program):
         try:
             certificates = pkcs7.load_der_pkcs7_certificates(blob)
-        except ValueError as damage:
+        except (ValueError, UnsupportedAlgorithm) as damage:
             raise NotPe(f"a signature cannot be read: {damage}") from None
         told += [Signer(common(one.subject), common(one.issuer)) for one in certificates]
     return tuple(told)

@@ -18,10 +18,6 @@ class Status(StrEnum):
     WAIVED = "waived"
 
 
-UNREAD = "inspect."
-"""How ids begin of verdicts that say that something could not be looked at."""
-
-
 @dataclass(frozen=True)
 class Verdict:
     """One check's answer: `reason` says why it failed or was skipped, `evidence` is what was seen.
@@ -121,11 +117,6 @@ class Report:
         required = [verdict for verdict in self.verdicts if verdict.severity == "required"]
         ran = [verdict for verdict in required if verdict.status is not Status.SKIPPED]
         return bool(ran) and not any(verdict.status is Status.FAILED for verdict in ran)
-
-    @property
-    def unread(self) -> tuple[Verdict, ...]:
-        """What is there and could not be looked at."""
-        return tuple(one for one in self.verdicts if one.id.startswith(UNREAD) and one.status is Status.FAILED)
 
     @property
     def unread(self) -> tuple[Verdict, ...]:

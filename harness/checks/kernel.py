@@ -9,6 +9,7 @@ from harness.grub import Entry
 from harness.kernels import BOOT_DRIVERS, Kernel, initrd_path
 from harness.profile import DEBIAN, ENTERPRISE, GENERALIZED, PROVISIONED, SUSE, Profile
 from harness.tree import Tree
+from harness.unified import Unified
 
 GENERIC = "Microsoft: Prepare a Linux VHD for upload; LISA hv_module"
 HYPERV = ("HYPERV", "HYPERV_STORAGE", "HYPERV_NET", "HYPERV_UTILS")
@@ -212,7 +213,7 @@ def drivers_of_foreign_hardware_stay_out(kernels: dict[str, Kernel], tree: Tree,
     repair="Install the kernel for clouds, and remove the others",
 )
 def the_kernel_made_for_azure_boots(
-    kernels: dict[str, Kernel], entry: Entry, tree: Tree, profile: Profile
+    kernels: dict[str, Kernel], entry: Entry, tree: Tree, profile: Profile, unified: tuple[Unified, ...]
 ) -> Complaints:
     """It has Azure's network cards and fixes before others, and little else; a kernel that is left over without an
     initramfs cannot boot when it is chosen."""
@@ -222,6 +223,7 @@ def the_kernel_made_for_azure_boots(
         yield f"the default entry boots kernel {booted}, and {', '.join(tuned)} is there"
     if not tuned and DEBIAN.holds(profile):
         yield f"none of the kernels ({', '.join(kernels)}) is made for clouds"
+    packed = {one.version for one in unified}
     for version, kernel in kernels.items():
-        if not initrd_path(tree, version) and not set(BOOT_DRIVERS) <= kernel.builtin:
+        if version not in packed and not initrd_path(tree, version) and not set(BOOT_DRIVERS) <= kernel.builtin:
             yield f"kernel {version} has no initramfs"
