@@ -24,11 +24,12 @@ _FOOTER_FIELDS = bytes.fromhex("0000000200010000")
 
 @dataclass(frozen=True)
 class DiskFacts:
-    """A disk file and what it says of itself. Sizes are in bytes.
+    """A disk file and what it says of itself. Sizes are in bytes, `virtual_size` is 0 where nothing tells it.
 
     `content` is a file with the disk's bytes from its first on: the file itself, or a raw copy of one in another
     format. `container` is "fixed VHD", "dynamic VHD", "differencing VHD", "VHDX", "qcow2" or "raw". `footer` holds the
     fields of the last 512 bytes if they look like a footer, sound or not; `cookie` and `checksum_is_right` tell.
+    `unreadable` says why nothing is known of what the disk holds, where that is so.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class DiskFacts:
     footer: Footer | None = None
     cookie: bytes = b""
     checksum_is_right: bool = True
+    unreadable: str = ""
     table: PartitionTable | None = None
     table_problem: str = ""
     filesystems: dict[int, FileSystem] = field(default_factory=dict)
@@ -80,8 +82,15 @@ def read_disk(path: Path, scratch: Path) -> DiskFacts:
         container = next((name for magic, name in _PACKED.items() if head.startswith(magic)), "raw")
         facts = DiskFacts(path, path, container, size, size_told(path))
         return _with_table(facts) if container == "raw" else _unpacked(facts, scratch)
+    if not _looks_like_a_footer(tail):
+        footer, sound = _fields(head), head[CHECKSUM_AT] == checksum(head)
+        facts = DiskFacts(path, path, "dynamic VHD", size, footer.current_size, footer, head[:8], sound)
+        return replace(facts, unread="the footer at its end is missing: the file is cut")
     footer = _fields(tail)
     container = _TYPES.get(footer.disk_type, f"VHD of type {footer.disk_type}")
+    if container == "dynamic VHD" and not head.startswith(COOKIE):
+        # Such a disk has its footer twice: without the copy in front, what is wrong is the type.
+        container = f"VHD of type {footer.disk_type}"
     facts = DiskFacts(
         path, path, container, size, footer.current_size, footer, tail[:8], tail[CHECKSUM_AT] == checksum(tail)
     )
@@ -122,6 +131,8 @@ def _unpacked(facts: DiskFacts, scratch: Path) -> DiskFacts:
 
 
 def _with_table(facts: DiskFacts) -> DiskFacts:
+    if facts.unreadable:
+        return facts
     size = min(facts.virtual_size, _length(facts.content))
     try:
         with facts.content.open("rb") as file:

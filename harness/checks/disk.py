@@ -122,7 +122,7 @@ def its_sectors_have_512_bytes(vhd: DiskFacts) -> Complaints:
 @check("vhd.size-min", source=VHD, repair="Make the disk larger")
 def the_disk_is_large_enough(vhd: DiskFacts) -> Complaints:
     """Azure takes no VHD below 20 MiB."""
-    if vhd.virtual_size < 20 * MIB:
+    if 0 < vhd.virtual_size < 20 * MIB:
         yield f"the disk has {vhd.virtual_size} bytes"
 
 
