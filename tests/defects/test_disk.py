@@ -24,8 +24,10 @@ from tests.harness.planted import (
     gpt,
     in_root,
     on_esp,
+    padded,
     patch,
     replace_in_fstab,
+    second_root,
     seed_on_esp,
     shorter,
     used_and_deleted,
@@ -35,11 +37,13 @@ S = images.SECTORS
 BIOS, ESP = (14, images.BIOS_BOOT, 1 * S, 1 * S), (15, images.ESP, 2 * S, 4 * S)
 LINUX = (1, images.LINUX_ROOT, 6 * S, 17 * S)
 SWAP = "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"
+LVM = "E6D6D379-F507-44C2-A23C-238F2A3DF928"
 OTHER = str(uuid.uuid4())
 DISK_DEFECTS: list[tuple[str, set[str], Change]] = [
     ("no footer", {"vhd.fixed"}, lambda disk: cut(disk, images.SIZE)),
     ("type 7", {"vhd.type"}, footer(disk_type=7)),
-    ("length", {"vhd.length", "part.table"}, shorter),
+    ("length", {"vhd.length"}, padded),
+    ("cut", {"vhd.length", "part.table"}, shorter),
     ("cookie", {"vhd.cookie"}, patch(-512, b"conectiy")),
     ("checksum", {"vhd.checksum"}, patch(-400, b"\1")),
     ("geometry", {"vhd.geometry"}, footer(creator=b"vpc ", geometry=(47, 16, 63))),
@@ -47,6 +51,8 @@ DISK_DEFECTS: list[tuple[str, set[str], Change]] = [
     ("first MiB", {"part.first-mib", "part.align"}, gpt((2, OTHER, 64, 64), BIOS, ESP, LINUX)),
     ("align", {"part.align"}, gpt((14, images.BIOS_BOOT, S, S - 1), (16, OTHER, 2 * S - 1, 1), ESP, LINUX)),
     ("root last", {"part.root-last"}, gpt(BIOS, ESP, LINUX, (3, OTHER, 23 * S, 8))),
+    ("lvm", {"lvm.avoid", "part.root-last"}, gpt(BIOS, ESP, LINUX, (3, LVM, 23 * S, 8))),
+    ("two roots", {"part.root-single", "part.root-last"}, second_root),
     ("swap", {"swap.none-on-os-disk", "part.root-last"}, gpt(BIOS, ESP, LINUX, (3, SWAP, 23 * S, 8))),
     ("no boot code", {"grub.bios-code"}, patch(0, bytes(440))),
     ("boot code elsewhere", {"grub.bios-code"}, patch(0x5C, struct.pack("<Q", 5))),

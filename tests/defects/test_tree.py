@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.inspect import inspect
+from tests.defects.kinds import I386, shell_for
 from tests.harness import images
 from tests.harness.images import VERSION, put
 from tests.harness.planted import Change, add, cmdline, failed, link, ramdisk, remove, swap, write
@@ -139,6 +140,20 @@ def _other_kernel_boots(root: Path) -> None:
 
 
 DISK_SETUP = "etc/cloud/cloud.cfg.d/60-disks.cfg"
+
+
+def _silent_kernel(root: Path) -> None:
+    cmdline("", " console=ttyS0,115200")(root)
+    put(root, "usr/lib/systemd/system/serial-getty@.service")
+    link(f"{WANTS}/serial-getty@ttyS0.service", "/usr/lib/systemd/system/serial-getty@.service")(root)
+
+
+def _made_for_this_machine(root: Path) -> None:
+    names = [f"usr/lib/modules/{VERSION}/kernel/{name}.ko" for name in images.MODULES.split()]
+    files = {**dict.fromkeys(names, b""), "conf/initramfs.conf": b"MODULES=dep\n"}
+    (root / f"boot/initrd.img-{VERSION}").write_bytes(images.cpio(files))
+
+
 ALICE = "alice:x:1000:1000::/home/alice:/bin/bash\n"
 DEFECTS: list[tuple[str, Change]] = [
     ("acct.azure-ready", remove("usr/sbin/useradd")),
@@ -202,6 +217,7 @@ DEFECTS: list[tuple[str, Change]] = [
     ("clean.resolv", write("etc/resolv.conf", "nameserver 10.0.2.3\n")),
     ("clean.secrets", write("etc/apt/apt.conf.d/01proxy", 'Acquire::http::Proxy "http://cache:3142";\n')),
     ("clean.tmp", write("tmp/left-over")),
+    ("cmdline.console", _silent_kernel),
     ("cmdline.earlyprintk", cmdline("", "earlyprintk=ttyS0")),
     ("cmdline.forbidden", cmdline("libata.atapi_enabled=0")),
     ("cmdline.ifnames", write("etc/systemd/network/10.network", "[Match]\nName=eth0\n[Network]\nDHCP=yes\n")),
@@ -221,6 +237,7 @@ DEFECTS: list[tuple[str, Change]] = [
     ("grub.serial", swap("boot/grub/grub.cfg", " serial console", " console")),
     ("grub.timeout", swap("boot/grub/grub.cfg", "timeout=1", "timeout=0")),
     ("initrd.exists", swap("boot/grub/grub.cfg", f"\tinitrd\t/boot/initrd.img-{VERSION}\n", "")),
+    ("initrd.generic", _made_for_this_machine),
     ("initrd.hyperv", ramdisk(images.MODULES.replace("hv_storvsc", ""))),
     ("initrd.hyperv-config", _listed_modules),
     ("initrd.hyperv-config", _dracut('add_drivers+=" hv_vmbus hv-netvsc "\n')),
@@ -228,6 +245,7 @@ DEFECTS: list[tuple[str, Change]] = [
     ("initrd.nvme", ramdisk(images.MODULES.replace("nvme-core", ""))),
     ("kernel.azure-flavour", _left_over_kernel),
     ("kernel.azure-flavour", _other_kernel_boots),
+    ("kernel.64bit", shell_for(I386)),
     ("kernel.essential", swap(f"boot/config-{VERSION}", "CIFS=m", "CIFS=n")),
     ("kernel.floppy", add(f"usr/lib/modules/{VERSION}/modules.dep", "kernel/drivers/block/floppy.ko:\n")),
     ("kernel.fs-iso9660", swap(f"usr/lib/modules/{VERSION}/modules.dep", "isofs", "other")),

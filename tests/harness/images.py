@@ -5,6 +5,7 @@ import struct
 import subprocess
 import uuid
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from build.command import find
@@ -163,11 +164,11 @@ def _member(name: str, content: bytes) -> bytes:
     return head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)
 
 
-def good_disk(folder: Path, tree: Path) -> Path:
-    """A fixed VHD without findings: hybrid GPT, GRUB's BIOS code, an EFI partition, ext4."""
-    disk = blank_disk(folder)
+def good_disk(folder: Path, tree: Path, room: int = 17) -> Path:
+    """A fixed VHD without findings: hybrid GPT, GRUB's BIOS code, an EFI partition, ext4 of `room` MiB."""
+    disk = blank_disk(folder, room)
     options = f"offset={6 * MIB},lazy_itable_init=1"
-    _run("mke2fs", "-q", "-F", "-t", "ext4", "-U", ROOT, "-d", str(tree), "-E", options, str(disk), "17M")
+    _run("mke2fs", "-q", "-F", "-t", "ext4", "-U", ROOT, "-d", str(tree), "-E", options, str(disk), f"{room}M")
     append_footer(disk, uuid.UUID(ROOT), 1700000000)
     return disk
 
@@ -214,14 +215,14 @@ def _write_bios_code(file) -> None:  # type: ignore[no-untyped-def]
 
 
 def write_gpt(  # type: ignore[no-untyped-def]
-    file, size: int, partitions: list[tuple[int, str, int, int]], identity: str = ROOT
+    file, size: int, partitions: list[tuple[int, str, int, int]], identity: str = ROOT, names: Mapping[int, str] = {}
 ) -> None:
     """A GPT with both copies and a protective MBR; partitions are number, type, first sector, sectors."""
     last = size // 512 - 1
     slots = bytearray(128 * 128)
     for number, kind, start, count in partitions:
         unique = uuid.uuid5(uuid.NAMESPACE_OID, str(number)).bytes_le
-        name = f"part {number}".encode("utf-16-le")
+        name = names.get(number, f"part {number}").encode("utf-16-le")
         slot = uuid.UUID(kind).bytes_le + unique + struct.pack("<QQQ", start, start + count - 1, 0) + name
         slots[(number - 1) * 128 : number * 128] = slot.ljust(128, b"\0")
     crc = zlib.crc32(slots)
@@ -231,7 +232,11 @@ def write_gpt(  # type: ignore[no-untyped-def]
         file.seek(entries * 512)
         file.write(slots)
     file.seek(446)
-    file.write(struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xEE, b"\xff\xff\xff", 1, last) + bytes(48) + b"\x55\xaa")
+    file.write(
+        struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xEE, b"\xff\xff\xff", 1, min(last, 0xFFFFFFFF))
+        + bytes(48)
+        + b"\x55\xaa"
+    )
 
 
 def _header(own: int, other: int, last: int, entries: int, crc: int, identity: str) -> bytes:

@@ -10,7 +10,7 @@ from build.command import find
 from build.vhd import Footer
 from harness.report import Report, Status
 from tests.harness import images
-from tests.harness.images import ARGS, ROOT, VERSION, put
+from tests.harness.images import ARGS, ROOT, SECTORS, VERSION, put
 
 MIB = 1 << 20
 Change = Callable[[Path], None]
@@ -121,6 +121,25 @@ def shorter(disk: Path) -> None:
         file.truncate(images.SIZE - 4096)
         file.seek(0, 2)
         file.write(tail)
+
+
+def padded(disk: Path) -> None:
+    """A sector of nothing between the disk and its footer."""
+    with disk.open("r+b") as file:
+        file.seek(-512, 2)
+        tail = file.read()
+        file.write(tail)
+        file.seek(images.SIZE)
+        file.write(bytes(512))
+
+
+def second_root(disk: Path) -> None:
+    """Another file system behind the root, with the same UUID."""
+    layout = [(number, kind, at * SECTORS, size * SECTORS) for number, kind, at, size in images.LAYOUT]
+    gpt(*layout, (3, str(uuid.uuid4()), 23 * SECTORS, 1024))(disk)
+    options = f"offset={23 * MIB},lazy_itable_init=1"
+    words = ["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-U", ROOT, "-E", options, str(disk), "512K"]
+    subprocess.run([find(words[0]), *words[1:]], check=True, capture_output=True)
 
 
 def fill(disk: Path) -> None:
