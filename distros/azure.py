@@ -73,8 +73,10 @@ network:
         name: "e*"
       dhcp4: true
       dhcp6: true
-      # Azure's machines of one network find each other by their short names.
+      # Azure's machines of one network find each other by their short names. netplan wants both alike.
       dhcp4-overrides:
+        use-domains: true
+      dhcp6-overrides:
         use-domains: true
 """,
     0o600,

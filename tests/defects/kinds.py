@@ -46,6 +46,7 @@ def _specialized(root: Path) -> None:
     put(root, "etc/cloud/cloud-init.disabled", "")
     add("etc/passwd", "ada:x:1000:1000::/home/ada:/bin/bash\n")(root)
     put(root, "home/ada/.ssh/authorized_keys", KEY)
+    put(root, "etc/ssh/ssh_host_ed25519_key")
     put(root, "etc/hostname", "db1\n")
 
 

@@ -5,14 +5,18 @@ from pathlib import Path
 
 from harness.inspect import offline_checks
 
-TABLES = ("test_tree.py", "test_disk.py", "test_kinds.py", "test_layout.py", "test_containers.py")
+HERE = Path(__file__).parent
+TABLES = (*HERE.glob("test_*.py"), *(HERE.parent / "harness" / "checks").glob("test_*.py"))
+"""Where defects are planted in whole images, and in what one check alone looks at."""
 
 
 def _planted() -> set[object]:
-    """Every word of the tables, the ids among them."""
-    trees = [ast.parse(Path(__file__).with_name(name).read_text()) for name in TABLES]
-    return {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    """Every word of the tables: ids of checks, and names of those that a test calls by itself."""
+    nodes = [node for table in TABLES for node in ast.walk(ast.parse(table.read_text()))]
+    words = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return words | {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
 
 
 def test_plants_a_defect_for_every_offline_check() -> None:
-    assert sorted({one.id for one in offline_checks()} - _planted()) == []
+    planted = _planted()
+    assert [one.id for one in offline_checks() if not planted & {one.id, one.complain.__name__}] == []

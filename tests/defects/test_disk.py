@@ -51,7 +51,7 @@ DISK_DEFECTS: list[tuple[str, set[str], Change]] = [
     ("first MiB", {"part.first-mib", "part.align"}, gpt((2, OTHER, 64, 64), BIOS, ESP, LINUX)),
     ("align", {"part.align"}, gpt((14, images.BIOS_BOOT, S, S - 1), (16, OTHER, 2 * S - 1, 1), ESP, LINUX)),
     ("root last", {"part.root-last"}, gpt(BIOS, ESP, LINUX, (3, OTHER, 23 * S, 8))),
-    ("lvm", {"lvm.avoid", "part.root-last"}, gpt(BIOS, ESP, LINUX, (3, LVM, 23 * S, 8))),
+    ("lvm", {"lvm.avoid", "part.root-last", "inspect.other partitions"}, gpt(BIOS, ESP, LINUX, (3, LVM, 23 * S, 8))),
     ("two roots", {"part.root-single", "part.root-last"}, second_root),
     ("swap", {"swap.none-on-os-disk", "part.root-last"}, gpt(BIOS, ESP, LINUX, (3, SWAP, 23 * S, 8))),
     ("no boot code", {"grub.bios-code"}, patch(0, bytes(440))),

@@ -101,7 +101,7 @@ def test_wants_the_kernel_for_clouds_where_there_is_one(
 ) -> None:
     entry = Entry("0", "Linux", linux=f"/boot/vmlinuz-{boots}")
     known = kernels(*versions, builtin=" ".join(BOOT_DRIVERS))
-    told = list(the_kernel_made_for_azure_boots(known, entry, FolderTree(tmp_path), profile(family)))
+    told = list(the_kernel_made_for_azure_boots(known, entry, FolderTree(tmp_path), profile(family), ()))
     assert len(told) == bool(found)
     assert found in "".join(told)
 
