@@ -4,9 +4,12 @@ import errno
 import hashlib
 import os
 import struct
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from build.layout import NAMESPACE
 
 BLOCK = 64 << 10
 ZEROS = bytes(BLOCK)
@@ -25,6 +28,16 @@ def content_digest(disk: Path, size: int) -> str:
             digest.update(struct.pack("<QQ", offset, len(block)))
             digest.update(block)
     return digest.hexdigest()
+
+
+def disk_id(digest: str) -> uuid.UUID:
+    """The id that a VHD's footer has for a disk of this content."""
+    return uuid.uuid5(NAMESPACE, digest)
+
+
+def bill_id(image: str, digest: str) -> uuid.UUID:
+    """What tells the bill of materials of an image of this name and content from all others."""
+    return uuid.uuid5(NAMESPACE, f"sbom {image} {digest}")
 
 
 def non_zero_blocks(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:

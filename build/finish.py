@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import uuid
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +9,11 @@ from pathlib import Path
 from build import cache, sbom
 from build.bill import Bill, components, distribution
 from build.command import run
-from build.digest import content_digest
+from build.digest import content_digest, disk_id
 from build.errors import CallerError, MachineError
 from build.families import family
 from build.families.locked import lockable
 from build.initramfs import chosen_kernel
-from build.layout import NAMESPACE
 from build.lock import LockedPackage
 from build.manifest import DISK, Manifest, Package
 from build.order import Order
@@ -38,7 +36,7 @@ def deliver(order: Order, work: Workspace, durations: dict[str, float], log: Pat
     digest = content_digest(work.disk, todo.layout.size)
     if work.disk.stat().st_size != todo.layout.size + LENGTH:
         os.truncate(work.disk, todo.layout.size)
-        append_footer(work.disk, uuid.uuid5(NAMESPACE, digest), todo.epoch)
+        append_footer(work.disk, disk_id(digest), todo.epoch)
     manifest = Manifest(
         name=todo.image,
         distro=recipe.distro,

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from build.bill import Bill, Component
-from build.layout import NAMESPACE
+from build.digest import bill_id
 from build.spdx import spdx_text
 
 CYCLONEDX, SPDX = "sbom.cdx.json", "sbom.spdx.json"
@@ -25,7 +25,7 @@ def write(bill: Bill, folder: Path) -> None:
 
 def number(bill: Bill) -> uuid.UUID:
     """What tells this bill from all others: derived from the image's name and content."""
-    return uuid.uuid5(NAMESPACE, f"sbom {bill.image} {bill.digest}")
+    return bill_id(bill.image, bill.digest)
 
 
 def purl(bill: Bill, component: Component) -> str:
