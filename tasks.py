@@ -210,6 +210,28 @@ def checks(c: Context, json: bool = False) -> None:
 
 
 @command(
+    image=IMAGE,
+    only="ids of findings, with commas between them (default: all that can be repaired)",
+    in_place="change the image itself, not a copy",
+    output="where the copy goes (default: beside the image, with -fixed in its name)",
+    json=JSON,
+)
+def fix(c: Context, image: str, only: str = "", in_place: bool = False, output: str = "", json: bool = False) -> int:
+    """Repair of an image's findings what can be repaired safely without booting it, and inspect it again."""
+    from build.progress import Progress
+    from harness.fix import api
+    from harness.fix.render import lines
+
+    ids = tuple(id for id in only.split(",") if id)
+    fixed = api.fix(api.FixRequest(image_path(image), ids, in_place, path_or_none(output)), Progress())
+    if json:
+        say_json(fixed.as_dict())
+    else:
+        print(*lines(fixed), sep="\n")
+    return 0 if fixed.report.passed else 1
+
+
+@command(
     GUEST,
     image=IMAGE,
     gen="1 or 2 (default: every generation that the image claims; needed where it claims none)",

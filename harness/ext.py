@@ -110,16 +110,25 @@ class ExtTree(Tree):
 
     def _ask(self, commands: Iterable[str]) -> list[str]:
         """What debugfs answers to each command, in one process."""
-        asked = list(commands)
-        where = f"{self.disk}?offset={self.offset}" if self.offset else str(self.disk)
-        try:
-            # The request log is what separates the answers: each begins with the command itself.
-            said = run(
-                "debugfs", *self._options, "-f", "-", where, text="\n".join(asked) + "\n", only_stdout=True, timeout=120
-            )
-        except CommandFailed as failed:
-            raise Unreadable(f"{self.disk.name}: {failed.output.strip()}", "is the file system whole?") from None
-        return _answers(asked, said.stdout)
+        return ask(self.disk, self.offset, commands, *self._options)
+
+
+def ask(
+    disk: Path, offset: int, commands: Iterable[str], *options: str, env: Mapping[str, str] | None = None
+) -> list[str]:
+    """What debugfs, called with these options, answers to each command about the file system there, in one process.
+
+    Raises Unreadable where it does not answer.
+    """
+    asked = list(commands)
+    where = f"{disk}?offset={offset}" if offset else str(disk)
+    try:
+        # The request log is what separates the answers: each begins with the command itself.
+        words = ("debugfs", *options, "-f", "-", where)
+        said = run(*words, text="\n".join(asked) + "\n", only_stdout=True, timeout=120, env=env)
+    except CommandFailed as failed:
+        raise Unreadable(f"{disk.name}: {failed.output.strip()}", "is the file system whole?") from None
+    return _answers(asked, said.stdout)
 
 
 def _answers(asked: list[str], said: str) -> list[str]:
