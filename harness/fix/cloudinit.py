@@ -2,7 +2,7 @@
 
 import re
 
-from harness.checks.provisioning import CONFIGURATION, INSTALLERS, datasources
+from harness.cloudinit import CONFIGURATION, INSTALLERS, datasources
 from harness.fix.repair import Edits, Unsafe, removed, repair
 from harness.fix.texts import rewritten, text_of
 from harness.tree import Tree
