@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from azure.mgmt.compute import ComputeManagementClient
 
 ABSENT = ("ResourceNotFound", "ResourceGroupNotFound", "NotFound")
+REPEATED = frozenset({"GET", "HEAD", "PUT", "DELETE", "POST"})
 POLLING = 1
 """Seconds between two questions about something that takes long, where the service does not say when to ask."""
 PATIENCE = 1800.0
@@ -97,14 +98,12 @@ def session(cloud: Cloud, subscription: str, group: str, credential: "TokenCrede
 
 def options(cloud: Cloud, guard: Guard) -> dict[str, Any]:
     """What every client of a cloud's resource manager is made with."""
-    # Twice: what only looks must not register a provider either, which the client would do by itself.
-    policies = [_guarded(guard)]
     return {
         "base_url": cloud.resource_manager,
         "credential_scopes": [cloud.scope],
-        # Lists of their own: the client puts policies of its own into what it is given.
-        "per_call_policies": [*policies],
-        "per_retry_policies": [*policies],
+        "per_call_policies": [_asking_again()],
+        # Behind what the client does by itself: it would register a provider even for a session that only looks.
+        "per_retry_policies": [_guarded(guard)],
         "connection_verify": cloud.certificate or True,
     }
 
@@ -120,6 +119,17 @@ def _guarded(guard: Guard) -> Any:
             before(request)
 
     return Guarded()
+
+
+def _asking_again() -> Any:
+    """The policy that has a POST repeated as other requests are, once its answer was lost: ours say the same twice."""
+    from azure.core.pipeline.policies import SansIOHTTPPolicy
+
+    class AskingAgain(SansIOHTTPPolicy[Any, Any]):
+        def on_request(self, request: Any) -> None:
+            request.context.options["retry_on_methods"] = REPEATED
+
+    return AskingAgain()
 
 
 def _plain(found: Any) -> dict[str, Any]:

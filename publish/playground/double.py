@@ -16,7 +16,7 @@ from aiohttp import web
 from publish.playground import around, contract, disks, galleries, operations, resources
 from publish.playground.blobs import Blobs
 from publish.playground.certificates import Certificate
-from publish.playground.serving import serving
+from publish.playground.serving import reset, serving
 from publish.playground.world import REGIONS, SUBSCRIPTION, Ask, Exchange, Refused, Reply, World
 
 App = Callable[[World, Ask], Reply]
@@ -65,6 +65,9 @@ async def _handle(request: web.Request, world: World) -> web.StreamResponse:
     ask = Ask(request.method, request.path, dict(request.query), _body(request, raw))
     # Blobs are looked at by a client that waits; others go on meanwhile.
     reply = await asyncio.to_thread(_answer, world, ask, request.headers.get("Authorization", ""))
+    if (action := action_of(ask)) in world.faults.lost:
+        world.faults.lost.remove(action)
+        reset(request)
     headers = {"x-ms-request-id": secrets.token_hex(8), **reply.headers}
     if reply.body is None:
         return web.Response(status=reply.status, headers=headers)

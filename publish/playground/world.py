@@ -70,7 +70,8 @@ class Faults:
 
     `throttled` and `broken` count requests; `denied` are actions without permission; `stuck` are versions that stay in
     Creating; `failing` are names of resources and what their making ends in (code, message); `regions` are regions
-    whose replication fails; `quota` is how many versions there may be; `unregistered` takes the provider away.
+    whose replication fails; `quota` is how many versions there may be; `unregistered` takes the provider away; `lost`
+    are actions that are done, and whose next answer does not arrive.
     """
 
     throttled: int = 0
@@ -82,6 +83,7 @@ class Faults:
     quota: int = 1000
     unregistered: bool = False
     expired: bool = False
+    lost: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)

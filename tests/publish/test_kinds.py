@@ -166,3 +166,15 @@ def test_says_what_is_wrong_with_an_id(words: dict[str, str], what: str, desk: D
 
     with pytest.raises(KilnError, match=what):
         pulling.pull(pulling.PullRequest(tmp_path / "x.vhd", to=desk.target, **words), Progress())
+
+
+@pytest.mark.parametrize("action", ["disks/beginGetAccess/action", "disks/endGetAccess/action", "disks/write"])
+def test_asks_again_where_an_answer_was_lost(action: str, desk: Desk, specialized: Image) -> None:
+    """What was asked for was done; asked for again it is the same."""
+    kind(desk, "managed-disk", "managed_disk")
+    desk.playground.world.faults.lost = {f"Microsoft.Compute/{action}"}
+    desk.publish(specialized.folder)
+    assert not desk.playground.world.faults.lost
+    made = resource(desk, "disks")
+    assert made
+    assert made["properties"]["diskState"] == "Unattached"  # type: ignore[index]

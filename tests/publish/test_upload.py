@@ -272,7 +272,7 @@ def test_lets_another_upload_be_that_began_as_it_copied_the_base(
 def test_goes_on_with_a_delta_whose_copy_was_still_being_made(
     desk: Desk, account: Staging, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was killed once the service had been asked to copy the base, which is not done when the next run comes."""
+    """It was killed once the service had been asked for it, and the service is not done when the next run comes."""
     staging.upload(source, "x.vhd", account, Progress())
     file = disk(tmp_path / "y.vhd", PIECES)
     written(file, 0, b"changed")
