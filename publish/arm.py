@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ABSENT = ("ResourceNotFound", "ResourceGroupNotFound", "NotFound")
 REPEATED = frozenset({"GET", "HEAD", "PUT", "DELETE", "POST"})
+"""Methods that are asked again after a lost answer. The library would leave out POST."""
 POLLING = 1
 """Seconds between two questions about something that takes long, where the service does not say when to ask."""
 PATIENCE = 1800.0
