@@ -4,9 +4,7 @@ A lease ends by itself soon after its holder died (Azure Storage, Lease Blob); o
 machine is broken at once.
 """
 
-import getpass
 import os
-import socket
 import threading
 import time
 import uuid
@@ -20,6 +18,7 @@ from typing import Any
 from build.errors import CallerError, MachineError
 from build.progress import Progress
 from publish import refusals
+from publish.person import whoami
 from publish.staging import Staging
 
 SECONDS = 15
@@ -120,7 +119,7 @@ def _acquire(blob: Any, name: str, progress: Progress) -> Lock:
     while True:
         lock = _try(blob, name)
         if lock:
-            mine = {HOLDER: _whoami(), PLACE: _place(), PROCESS: str(os.getpid()), LEASE: str(lock.lease.id)}
+            mine = {HOLDER: whoami(), PLACE: _place(), PROCESS: str(os.getpid()), LEASE: str(lock.lease.id)}
             refusals.patiently(partial(blob.set_blob_metadata, mine, lease=lock.lease))
             return lock
         holder = refusals.patiently(blob.get_blob_properties).metadata
@@ -180,9 +179,3 @@ def _keep(lock: Lock, over: threading.Event) -> None:
     while not over.wait(RENEWAL):
         with suppress(Exception):  # `Lock.require` says it where it matters
             lock.renew()
-
-
-def _whoami() -> str:
-    """Who holds it, as another person can find out: user, machine, process. ASCII, as headers must be."""
-    told = f"{getpass.getuser()} on {socket.gethostname()} (process {os.getpid()})"
-    return told.encode("ascii", "replace").decode()

@@ -17,6 +17,7 @@ from publish import refusals
 from publish.blocks import Extent, Ranges, extents
 from publish.meter import Meter
 from publish.pageblob import PageBlob
+from publish.person import whoami
 from publish.source import Source
 from publish.transfer import carry
 
@@ -25,6 +26,8 @@ SAMPLE = 32
 """Pieces that `sample` reads back."""
 LARGEST_CLEAR = 1 << 30
 """Bytes that one request makes zero: those are not sent, but a service takes its time for them."""
+WRITER = "writer"
+"""Names who fills a blob, in its metadata."""
 FENCED = "SequenceNumberConditionNotMet"
 """What a writer is told whose number is not the newest."""
 
@@ -217,8 +220,15 @@ def _fenced(blob: PageBlob) -> Iterator[None]:
 
 
 def overtaken(blob: PageBlob) -> CallerError:
-    """What is said to a writer whom another one has shut out."""
+    """What is said to a writer whom another one has shut out, with that one's name where it has signed already."""
+    try:
+        with refusals.told(blob.url):
+            state = blob.state()
+    except KilnError:  # who it was comes second
+        state = None
+    who = state.metadata.get(WRITER, "") if state else ""
+    named = f" by {who}" if who not in ("", whoami()) else ""
     return CallerError(
-        f"another upload of {blob.url} began, and this one was shut out",
+        f"another upload of {blob.url}{named} began, and this one was shut out",
         "let the other one finish, then run this again",
     )

@@ -17,6 +17,7 @@ from publish import pageblob, refusals, sending
 from publish.blocks import Blocks
 from publish.guard import Guard, anything
 from publish.pageblob import PageBlob, State
+from publish.person import whoami
 from publish.source import Source
 
 STATE, DIGEST, SIZE, BASE, TOOL, PREPARED = "state", "digest", "size", "base", "tool", "prepared"
@@ -85,7 +86,8 @@ def upload(
         if _is_complete(state, source, blob):
             return Staged(blob.url, source.digest, 0, 0, "it is there already, nothing was sent")
         fence = blob.fence()
-        cleared, copied = _prepare(source, blob, base, fence, progress)
+        state = _signed(blob, fence)
+        cleared, copied = _prepare(source, blob, state, base, fence, progress)
         there = blob.ranges()
     work = sending.missing(source, there)
     cleared += sum(one.length for one in work.clear)
@@ -179,15 +181,23 @@ def unfit(base: Base, source: Source, staging: Staging) -> str:
     return ""
 
 
-def _prepare(source: Source, blob: PageBlob, base: Base | None, fence: int, progress: Progress) -> tuple[int, str]:
+def _signed(blob: PageBlob, fence: int) -> State:
+    """What the blob says of itself, now that it names its writer, too."""
+    state = _ours(blob, fence)
+    _mark(blob, state, {**state.metadata, sending.WRITER: whoami()})
+    return _ours(blob, fence)
+
+
+def _prepare(
+    source: Source, blob: PageBlob, state: State, base: Base | None, fence: int, progress: Progress
+) -> tuple[int, str]:
     """Take out of a copy what its base has and this file has not, and its footer, so that whatever is there is right.
 
     That is done once: what was sent afterwards is then told from what the base had. Returns the bytes that the file has
     no data in and the base had, and what the upload builds on.
     """
-    state = blob.state()
-    name = state.metadata.get(BASE) if state else None
-    if not state or not name:
+    name = state.metadata.get(BASE)
+    if not name:
         return 0, ""
     if PREPARED in state.metadata:
         return 0, f" on top of {name}, which an earlier run began"
@@ -195,7 +205,7 @@ def _prepare(source: Source, blob: PageBlob, base: Base | None, fence: int, prog
     numbers = source.blocks.changed_from(base.blocks)[0] if base and known else source.blocks.numbers
     there = blob.ranges()
     sending.send(source, blob, sending.wrong(source, numbers, there), fence, progress)
-    _mark(blob, _ours(blob, fence), {**_metadata(source, UPLOADING), BASE: name, PREPARED: "yes"})
+    _mark(blob, _ours(blob, fence), {**state.metadata, PREPARED: "yes"})
     emptied = sum(one.length for one in sending.stale(source, there))
     return emptied, f" on top of {name}" if known else ", all of it: what an earlier run built on is not known here"
 

@@ -121,11 +121,13 @@ def test_shuts_out_a_writer_that_was_overtaken(desk: Desk, account: Staging, sou
     assert content(account, "x.vhd") == source.path.read_bytes()
 
 
-@pytest.mark.parametrize(("operation", "number"), [("Put Page", PIECES), ("Get Page Ranges", 1), ("Set Metadata", 0)])
+@pytest.mark.parametrize(
+    ("operation", "number"), [("Set Metadata", 0), ("Put Page", PIECES), ("Get Page Ranges", 1), ("Set Metadata", 1)]
+)
 def test_marks_nothing_once_it_was_overtaken(
     operation: str, number: int, desk: Desk, account: Staging, source: Source
 ) -> None:
-    """Another one begins as this one writes the footer, as it verifies, and as it says that the file is whole."""
+    """Another one begins as this one signs, writes the footer, verifies, and says that the file is whole."""
     seen: list[Exchange] = []
 
     def overtake(one: Exchange, before: int) -> Answer | None:
@@ -144,15 +146,34 @@ def test_marks_nothing_once_it_was_overtaken(
         assert not account.blob("x.vhd").ranges().touch(Extent(SIZE, LENGTH))
 
 
-@pytest.mark.parametrize("operation", ["Put Blob", "Set Metadata"])
-def test_knows_its_own_word_whose_answer_was_lost(operation: str, desk: Desk, account: Staging, source: Source) -> None:
+def test_names_whoever_overtook_it(desk: Desk, account: Staging, source: Source) -> None:
+    begun: list[int] = []
+
+    def overtake(one: Exchange, before: int) -> Answer | None:
+        if one.operation == "Put Page" and not begun:
+            begun.append(0)
+            other = desk.playground.blobs._client(f"{account.endpoint}/{account.container}/x.vhd")
+            other.set_sequence_number("increment")
+            told = other.get_blob_properties().metadata
+            other.set_blob_metadata({**told, sending.WRITER: "ann on desk (process 7)"})
+        return None
+
+    desk.playground.gate.faults.append(overtake)
+    with pytest.raises(CallerError, match=r"x\.vhd by ann on desk \(process 7\) began, and this one was shut out"):
+        staging.upload(source, "x.vhd", account, Progress())
+
+
+@pytest.mark.parametrize(("operation", "number"), [("Put Blob", 1), ("Set Metadata", 1), ("Set Metadata", 2)])
+def test_knows_its_own_word_whose_answer_was_lost(
+    operation: str, number: int, desk: Desk, account: Staging, source: Source
+) -> None:
     seen: list[Exchange] = []
 
     def lose(one: Exchange, before: int) -> Answer | None:
-        if one.operation != operation or seen:
+        if one.operation != operation:
             return None
         seen.append(one)
-        return Answer(0, after=True)
+        return Answer(0, after=True) if len(seen) == number else None
 
     desk.playground.gate.faults.append(lose)
     staging.upload(source, "x.vhd", account, Progress())
