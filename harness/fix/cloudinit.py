@@ -2,7 +2,8 @@
 
 import re
 
-from harness.cloudinit import CONFIGURATION, INSTALLERS, datasources
+from harness.checks.provisioning import INSTALLERS, datasources
+from harness.cloudinit import CONFIGURATION
 from harness.fix.repair import Edits, Unsafe, removed, repair
 from harness.fix.texts import rewritten, text_of
 from harness.tree import Tree
