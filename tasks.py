@@ -18,6 +18,7 @@ from invoke.context import Context
 
 from build.errors import CallerError, MachineError
 from commandline import INTERRUPTED, command, run_tasks, say_json
+from commandline import VERSION as KILN
 from options import (
     APPLY,
     BUILD,
@@ -71,6 +72,14 @@ def print_report(report: "Report") -> None:
     from harness.render_text import print_report as render
 
     render(report, answers())
+
+
+def print_inspection(report: "Report", status: int, *, strict: bool = False) -> None:
+    """Print an inspection as a person reads it, as wide as the screen is."""
+    from build.progress import answers
+    from harness.render_screen import print_inspection as render
+
+    render(report, answers(), status, strict)
 
 
 @command(
@@ -153,7 +162,7 @@ def distros(c: Context, json: bool = False) -> None:
     explain="say what a check asks, why, and who says so; no image is needed",
     strict="recommended findings fail the image, too",
     allow_partial="what cannot be looked at fails nothing",
-    format="text, json, junit or html",
+    format="text, json, sarif, junit or html",
     output="the file to write it to (default: to the screen)",
     json="the same as --format json",
 )
@@ -191,11 +200,13 @@ def inspect(
     )
     wanted = "json" if json else one_of("format", format, ("text", *inspection.FORMATS))
     report = inspection.inspect(request)
+    status = inspection.status(report, strict=strict, partial=allow_partial)
     if wanted == "text" and not output:
-        print_report(report)
-    else:
-        inspection.tell(report, wanted, path_or_none(output))
-    return inspection.status(report, strict=strict, partial=allow_partial)
+        print_inspection(report, status, strict=strict)
+        return status
+    text = inspection.told(report, wanted, KILN, status, strict=strict)
+    inspection.write(text, Path(output)) if output else print(text, end="")
+    return status
 
 
 @command(json=JSON)

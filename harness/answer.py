@@ -14,12 +14,11 @@ from harness.azure.host import AzureHost, HealthReport
 from harness.chapters import Chapter
 from harness.profile import Profile
 from harness.report import Answer
+from harness.sources import INFERRED, MESSAGES
 
-MESSAGES = "https://learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/error-messages"
 SEEN = "https://github.com/cloudfoundry/bosh-linux-stemcell-builder/issues/221"
 TROUBLESHOOTING = "https://learn.microsoft.com/azure/virtual-machines/linux/cloud-init-troubleshooting"
 TYPES = "https://learn.microsoft.com/azure/virtual-machines/shared-image-galleries"
-INFERRED = "inferred"
 
 PLATFORM_LIMIT = 1200.0
 """Seconds that the platform waits for the first report: cloud-init's and WALinuxAgent's own loops are sized by it."""

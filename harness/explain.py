@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from build.errors import CallerError
 from harness.checks import all_checks
 from harness.checks.check import Check
+from harness.foresight import foreseen
 from harness.inspect import FACTS
+from harness.report import Status, Verdict
 
 
 def find(id: str) -> Check:
@@ -32,8 +34,8 @@ def lines(one: Check) -> Iterator[str]:
     yield from ("", "Why it matters on Azure", f"  {' '.join(one.why.split())}")
     yield from ("", "How to repair it", f"  {one.repair}")
     yield from ("", "Who says so", f"  {one.source}")
-    if one.id.startswith("vhd.") and one.severity == "required":
-        yield from ("", "What Azure would answer", "  InvalidVhd: it makes no disk and no image version of the file.")
+    if azure := foreseen(Verdict(one.id, one.title, Status.FAILED, one.severity)):
+        yield from ("", "What Azure would answer", f"  {azure.outcome}. {azure.text} ({azure.source})")
 
 
 def as_dict(one: Check) -> dict[str, str]:

@@ -1,8 +1,6 @@
 """What `./kiln inspect` calls: an image is judged, findings are waived, and the report is told in a form."""
 
 import json
-import sys
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,28 +11,15 @@ from harness import waivers as waiving
 from harness.explain import find
 from harness.inspect import inspect as look
 from harness.render_junit import render as junit
+from harness.render_sarif import render as sarif
+from harness.render_screen import render as screen
 from harness.report import UNREAD, Report, Status
 
 PROVISIONERS = ("cloud-init", "waagent", "ignition", "none")
 
 
-def _html(report: Report) -> str:
-    from harness.render_html import render
-
-    return render(report)
-
-
-def _json(report: Report) -> str:
-    return json.dumps(report.as_dict(), indent=2, default=str) + "\n"
-
-
-def _text(report: Report) -> str:
-    from harness.render_text import text
-
-    return text(report)
-
-
-FORMATS: Mapping[str, Callable[[Report], str]] = {"json": _json, "junit": junit, "html": _html}
+FORMATS = ("json", "sarif", "junit", "html")
+"""How a report can be told besides text for a screen."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +46,23 @@ def inspect(request: InspectRequest) -> Report:
     return replace(report, verdicts=verdicts, notes=(*report.notes, *notes))
 
 
-def tell(report: Report, form: str, output: Path | None) -> None:
-    """Write the report in that form to a file, or to standard output. Raises MachineError where that cannot be."""
-    text = {"text": _text, **FORMATS}[form](report)
-    if output is None:
-        sys.stdout.write(text)
-        return
+def told(report: Report, form: str, version: str, ended: int, *, strict: bool) -> str:
+    """The report in that form, one of FORMATS or text; `version` is Kiln's, `ended` the exit status."""
+    if form == "json":
+        return json.dumps(report.as_dict(), indent=2, default=str) + "\n"
+    if form == "sarif":
+        return sarif(report, version)
+    if form == "junit":
+        return junit(report)
+    if form == "html":
+        from harness.render_html import render
+
+        return render(report)
+    return screen(report, ended, strict)
+
+
+def write(text: str, output: Path) -> None:
+    """Write a report to a file. Raises MachineError where that cannot be."""
     try:
         wholefile.write(output.absolute(), text.encode(), wholefile.PUBLIC)
     except OSError as refusal:

@@ -1,4 +1,4 @@
-"""A report as text for a terminal: what failed first and what to do about it, then a count."""
+"""A report of a run as text for a terminal: what failed first and what to do about it, then a count."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -13,6 +13,8 @@ PACKAGES = ("distros", "build", "harness", "publish", "factory")
 KNOWN_TO_HARNESS = {
     *("build", "build.manifest", "build.vhd", "build.gpt", "build.digest"),
     *("build.command", "build.confined", "build.diskfile", "build.errors", "build.progress"),
+    # Mending a disk's partition table.
+    "build.gptgrow",
     # Reading TOML so that each fault is told with its line.
     *("build.wholefile", "build.spec.complaint", "build.spec.document", "build.spec.kinds"),
 }
@@ -44,7 +46,7 @@ SHARED = {
     # The pretend host, and the playground, which shares nothing with it.
     "aiohttp": {"harness.azure.server", *(f"publish.playground.{name}" for name in ("serving", "strict", "double"))},
     # What moves while one waits, and what is read afterwards.
-    "rich": {"build.progress", "harness.render_text"},
+    "rich": {"build.progress", "harness.render_text", "harness.render_screen"},
 }
 """Libraries that more than one module knows, and which."""
 LIBRARIES = (

@@ -1,15 +1,17 @@
 """`./kiln inspect` by its words: exit statuses, waivers, forms, explanations."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from build.errors import CallerError
-from harness import explain, inspection, waivers
+from build.errors import CallerError, MachineError
+from harness import explain, inspection, urgency, waivers
 from harness.checks import all_checks
 from harness.inspection import InspectRequest, status
+from harness.render_screen import MOST_TOLD
 from harness.report import Report, Status, Verdict
 from harness.waivers import Waiver, applied, unused
 from tests.harness import images
@@ -106,13 +108,53 @@ def test_says_only_what_nobody_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", *inspection.FORMATS])
-def test_writes_every_form_to_a_file(form: str, tmp_path: Path) -> None:
-    waived = Verdict("clean.history", "no history", Status.WAIVED, reason="waived until 2027")
-    inspection.tell(report(FINE, FAILED, waived, SKIPPED), form, tmp_path / "report")
-    text = (tmp_path / "report").read_text()
-    assert "clean.history" in text
+def test_tells_what_was_found_in_every_form(form: str) -> None:
+    waived = Verdict("ssh.root", "root", Status.WAIVED, "recommended", reason="waived until 2027: why")
+    whole = replace(report(FINE, FAILED, waived, SKIPPED, UNREAD), machine={"profile": "generation 2"})
+    text = inspection.told(whole, form, "1.2.3", 1, strict=False)
+    assert "clean.history" in text and "ssh.root" in text
     if form == "json":
-        assert [one["status"] for one in json.loads(text)["verdicts"]] == ["passed", "failed", "waived", "skipped"]
+        assert [one["status"] for one in json.loads(text)["verdicts"]][:3] == ["passed", "failed", "waived"]
+
+
+def test_writes_a_report_to_a_file(tmp_path: Path) -> None:
+    inspection.write("text", tmp_path / "report")
+    assert (tmp_path / "report").read_text() == "text"
+    with pytest.raises(MachineError, match="cannot be written"):
+        inspection.write("text", tmp_path / "report" / "below")
+
+
+def test_says_in_sarif_where_in_the_image_a_finding_is() -> None:
+    found = Verdict("ssh.alive", "alive", Status.FAILED, evidence=("/etc/ssh/sshd_config:7: ClientAliveInterval 0",))
+    waived = Verdict("clean.history", "history", Status.WAIVED, reason="waived until 2027: why")
+    (run,) = json.loads(inspection.told(report(found, waived, UNREAD), "sarif", "1.2.3", 1, strict=False))["runs"]
+    first, second, _ = run["results"]
+    place = first["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("/etc/ssh/sshd_config", 7)
+    assert run["artifacts"][place["artifactLocation"]["index"]]["location"]["uri"] == "/etc/ssh/sshd_config"
+    assert second["suppressions"][0]["justification"] == "waived until 2027: why"
+    assert [one["id"] for one in run["tool"]["driver"]["rules"]] == ["ssh.alive", "clean.history", "inspect.root"]
+    assert not run["invocations"][0]["executionSuccessful"]
+
+
+def test_says_first_what_stands_in_the_way_of_all_else() -> None:
+    ids = ("clean.history", "initrd.hyperv", "vhd.align", "part.table", "inspect.root", "agent.needed")
+    found = (*(Verdict(id, id, Status.FAILED, reason=id) for id in ids), ADVISED)
+    assert [one.id for one in urgency.failed(found)] == [
+        *("vhd.align", "part.table", "initrd.hyperv", "agent.needed", "clean.history", "inspect.root", "ssh.root")
+    ]
+
+
+def test_fits_a_bad_image_on_a_screen() -> None:
+    many = [
+        Verdict(one.id, one.title, Status.FAILED, one.severity, "x" * 300, repair="y" * 300) for one in all_checks()
+    ]
+    whole = replace(report(*many), machine={"profile": "generation 1"})
+    lines = inspection.told(whole, "text", "1", 1, strict=False).splitlines()
+    assert lines[0].startswith("FAILED  x: findings: ")
+    assert max(map(len, lines)) <= 80
+    assert lines.index("Do this first:") < 8
+    assert len([line for line in lines if line.startswith("    →")]) == MOST_TOLD
 
 
 def test_explains_every_check() -> None:
