@@ -36,12 +36,13 @@ def base_of(one: Session, version: str) -> Base | None:
 def looked_up(one: Session, order: Order, plan: Plan, version: str) -> Plan:
     """The plan with what its upload finds. Refused where another file has a name, as the upload would be.
 
-    Raises CallerError where there is no such version to build on.
+    Raises CallerError where there is no such version to build on, even if nothing is left to upload.
     """
-    if not plan.of("blob"):
+    if plan.refusals:
         return plan
+    saved = list(_base_told(one, order, version))
     refusals: list[KilnError] = []
-    told = [*_there(one, order, refusals), *_base_told(one, order, version)]
+    told = [*_there(one, order, refusals), *saved] if plan.of("blob") else []
     actions = tuple(
         replace(action, details=(*action.details, *told)) if action.kind == "blob" else action
         for action in plan.actions

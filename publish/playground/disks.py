@@ -41,7 +41,7 @@ def disk(world: World, ask: Ask) -> Reply:
 def _changed(have: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     """A disk that is there already, its blob and state as they were."""
     kept = {key: one for key, one in have.items() if key.startswith("_")}
-    state = {key: have["properties"][key] for key in ("diskState", *OWN)}
+    state = {key: have["properties"][key] for key in ("diskState", *OWN) if key in have["properties"]}
     return {**told, **kept, "location": have["location"], "properties": told["properties"] | state}
 
 

@@ -11,7 +11,7 @@ import pytest
 from build.errors import CallerError, KilnError, MachineError
 from build.progress import Progress
 from publish import arm as resources
-from publish import credentials, landing, pulling, targetfile
+from publish import credentials, landing, pulling, refusals, targetfile
 from publish.guard import anything
 from publish.playground.strict import Answer, Exchange
 from publish.pulling import PullRequest
@@ -26,7 +26,7 @@ READ = 6
 def staged(account: Staging, file: Path, name: str = "x.vhd") -> str:
     """The file as a page blob, by another hand than ours; its URL."""
     client = account.client().get_blob_client(name)
-    client.upload_blob(file.read_bytes(), blob_type="PageBlob", overwrite=True)
+    refusals.patiently(lambda: client.upload_blob(file.read_bytes(), blob_type="PageBlob", overwrite=True))
     return str(client.url)
 
 
