@@ -29,12 +29,16 @@ class FixRequest:
     """An image (a folder of a build, or a disk file), and what is done to it.
 
     `only` are the ids of findings, all if empty. The result goes to `output`, or beside the image, or takes its place.
+    `generations`, `kind` and `provisioner` say what the image is, as for `inspect`.
     """
 
     image: Path
     only: tuple[str, ...] = ()
     in_place: bool = False
     output: Path | None = None
+    generations: tuple[int, ...] | None = None
+    kind: str | None = None
+    provisioner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,9 @@ def fix(request: FixRequest, progress: Progress) -> Fixed:
     with tempfile.TemporaryDirectory(prefix="kiln-fix-") as folder:
         scratch = Path(folder)
         with progress.step(f"Inspecting {request.image}"):
-            facts = gather(request.image, scratch, {})
+            told = {name: getattr(request, name) for name in ("generations", "kind", "provisioner")}
+            known = {name: value for name, value in told.items() if value is not None}
+            facts = gather(request.image, scratch, known)
             verdicts = tuple(judge(offline_checks(), facts.known, facts.lacks))
         failed = tuple(one for one in verdicts if one.status is Status.FAILED)
         profile: Profile = facts.known["profile"]

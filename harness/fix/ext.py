@@ -42,8 +42,9 @@ def require_whole(disk: Path, offset: int) -> None:
         raise Unsafe("the file system was not unmounted: boot and shut it down, or run e2fsck over it, first")
     checked = run("e2fsck", "-fn", f"{disk}?offset={offset}", expect=tuple(range(256)))
     if checked.status:
-        last = [line for line in checked.stdout.strip().splitlines() if line.strip()]
-        raise Unsafe(f"the file system is not whole, e2fsck says: {last[-1].strip() if last else checked.status}")
+        said = [line.strip() for line in checked.stdout.splitlines() if line.strip()]
+        found = [line for line in said if not line.startswith(("e2fsck ", "Pass ", str(disk)))]
+        raise Unsafe(f"the file system is not whole, e2fsck says: {found[0] if found else checked.status}")
 
 
 def apply(disk: Path, changes: Iterable[Change], scratch: Path) -> None:
@@ -90,7 +91,7 @@ def _commands(change: Change, scratch: Path, number: int) -> Iterator[str]:
     piece = scratch / f"content-{number}"
     piece.write_bytes(change.content)
     yield f'write "{piece}" "{place.path}"'
-    yield f'sif "{place.path}" mode {entry.mode if entry else NEW_MODE:#o}'
+    yield f'sif "{place.path}" mode 0{entry.mode if entry else NEW_MODE:o}'
     for field, value in (("uid", entry.uid if entry else 0), ("gid", entry.gid if entry else 0)):
         yield f'sif "{place.path}" {field} {value}'
     if labelled:
