@@ -91,7 +91,7 @@ class FolderStore:
         return result
 
     def keep(self, folder: Path) -> str:
-        """Keep a folder; it is moved where it lies on the same file system, and copied, holes kept, where it does not."""
+        """Keep a folder: moved where it lies on the same file system, copied, holes kept, where it does not."""
         digest = digest_of(folder)
         place = self._place("artefacts", digest)
         if not place.is_dir():
@@ -221,8 +221,8 @@ def _content(path: Path) -> str:
 
 def _copy_sparse(source: str, target: str) -> None:
     """Copy a file with its mode, leaving its holes holes."""
-    size = os.stat(source).st_size
-    with open(source, "rb", buffering=0) as given, open(target, "wb", buffering=0) as taken:
+    size = Path(source).stat().st_size
+    with Path(source).open("rb", buffering=0) as given, Path(target).open("wb", buffering=0) as taken:
         at = 0
         while at < size:
             try:

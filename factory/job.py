@@ -64,7 +64,8 @@ LASTING = (Outcome.PASSED, Outcome.FAILED)
 @dataclass(frozen=True)
 class Result:
     """What came of a job: `artefacts` are digests of folders in the store by what they hold, `facts` what later jobs
-    and reports read, as JSON holds it; `reason` says in a line why it did not pass."""
+    and reports read, as JSON holds it; `reason` says in a line why it did not pass. `content` stands for the artefacts
+    where they also hold what differs each time, as the time that a build took. `began` is UTC, ISO 8601."""
 
     outcome: Outcome
     reason: str = ""
@@ -72,11 +73,12 @@ class Result:
     facts: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     began: str = ""
+    content: str = ""
 
     @property
     def stands(self) -> Mapping[str, Any]:
         """What of it a later job's key depends on: not when it ran, nor for how long."""
-        return {"outcome": self.outcome.value, "artefacts": dict(self.artefacts)}
+        return {"outcome": self.outcome.value, "content": self.content or dict(self.artefacts)}
 
     def text(self) -> str:
         """As the store holds it."""

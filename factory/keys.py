@@ -1,4 +1,4 @@
-"""Content keys: what a job's result is kept under. Equal inputs have equal keys, on every machine and in every night."""
+"""Content keys: what a job's result is kept under. Equal inputs have equal keys, on every machine, in every night."""
 
 import hashlib
 import json

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from build.errors import MachineError
@@ -28,7 +29,7 @@ def run(order: Mapping[str, Any], bench: Bench) -> Result:
 
 
 def _break(counter: str, times: int) -> None:
-    with open(counter, "a+") as file:
+    with Path(counter).open("a+") as file:
         file.write("x")
         file.seek(0)
         if len(file.read()) <= times:

@@ -1,0 +1,112 @@
+"""What the tasks call."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from build.progress import Progress
+from factory import matrixfile, planning, record
+from factory.executors import Executor
+from factory.executors.local import Local
+from factory.folderstore import FolderStore
+from factory.job import Job, Outcome, Slots
+from factory.matrix import Matrix
+from factory.night import Night, Told
+from factory.record import Entry, Record
+
+MEMORY_LEFT = 1024
+"""MiB of this machine's memory that are left to everything else."""
+
+
+@dataclass(frozen=True)
+class NightlyRequest:
+    """A matrix's file, and how many guests and builds run at once (0: as many as this machine has room for)."""
+
+    matrix: Path
+    jobs: int = 0
+
+
+def planned(request: NightlyRequest, progress: Progress) -> tuple[Matrix, dict[str, Job]]:
+    """The matrix and the jobs of a night that would begin now. Raises as `planning.plan` does."""
+    matrix = matrixfile.load(request.matrix)
+    with progress.step(f"Planning {len(matrix.cells)} images"):
+        return matrix, planning.plan(matrix, datetime.now(UTC).date(), progress.note)
+
+
+def nightly(request: NightlyRequest, progress: Progress) -> Record:
+    """Do a night, or go on with the one that has not ended; returns its record, which the store keeps as well."""
+    matrix, jobs = planned(request, progress)
+    store = FolderStore(matrix.store)
+    store.sweep()
+    night, _ = record.next_night(store, matrix.name, _today().isoformat())
+    pool = Local(slots(request.jobs), matrix.store, matrix.store / "scratch", matrix.store / "logs" / night)
+    return _play(matrix, jobs, store, pool, night, progress.note)
+
+
+def _play(
+    matrix: Matrix, jobs: Mapping[str, Job], store: FolderStore, pool: Executor, night: str, note: Callable[[str], None]
+) -> Record:
+    kept = record.find(store, matrix.name, night)
+    started = kept.started if kept else _now()
+    entries = {job.name: Entry(job.kind, job.image) for job in jobs.values()}
+    log = Log(store, Record(night, matrix.name, started, entries, host=socket.gethostname()), note, len(jobs))
+    record.keep(store, log.record)
+    Night(jobs, store, pool, f"{socket.gethostname()} {os.getpid()}", log.told, matrix.attempts).run()
+    ended = replace(log.record, ended=_now())
+    record.keep(store, ended)
+    return ended
+
+
+class Log:
+    """Keeps a night's record while it goes on, and says what happens."""
+
+    def __init__(self, store: FolderStore, record: Record, note: Callable[[str], None], jobs: int) -> None:
+        self.store, self.record, self.note, self.jobs = store, record, note, jobs
+        self.broken: dict[str, list[str]] = {}
+        self.done = 0
+
+    def told(self, one: Told) -> None:
+        """Something has happened to a job."""
+        if one.what in ("began", "elsewhere"):
+            self.note(f"{one.job.name}: " + ("begins" if one.what == "began" else "is being done by somebody else"))
+            return
+        assert one.result
+        if one.what == "broke":
+            self.broken.setdefault(one.job.name, []).append(one.result.reason)
+            self.note(f"{one.job.name} broke, and is tried again: {one.result.reason}")
+            return
+        self.done += 1
+        attempts = tuple(self.broken.get(one.job.name, ()))
+        self.record = self.record.with_result(one.job, one.result, found=one.what == "found", attempts=attempts)
+        if one.what != "found":
+            record.keep(self.store, self.record)
+        self.note(f"[{self.done}/{self.jobs}] {line(one)}")
+
+
+def line(one: Told) -> str:
+    """How a job ended, in a line."""
+    assert one.result
+    how = "was done before" if one.what == "found" else f"{one.result.seconds:.0f} s"
+    why = f": {one.result.reason}" if one.result.reason else ""
+    return f"{one.job.name} {one.result.outcome}{why}" + ("" if one.result.outcome is Outcome.LEFT_OUT else f" ({how})")
+
+
+def slots(jobs: int) -> Slots:
+    """What this machine has room for: a guest or a build keeps two processors and its memory busy."""
+    processors = os.cpu_count() or 1
+    told = Path("/proc/meminfo").read_text().splitlines()
+    memory = next(int(one.split()[1]) for one in told if one.startswith("MemAvailable:")) >> 10
+    state = os.statvfs(Path.cwd())
+    at_once = jobs or max(1, min(processors // 2, (memory - MEMORY_LEFT) // planning.GUEST_MEMORY))
+    return Slots(at_once, memory, state.f_bavail * state.f_frsize >> 20, at_once)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

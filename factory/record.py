@@ -1,0 +1,100 @@
+"""The record of a night: what was to be done and what came of it, as its report and history read it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from factory.job import Job, Outcome, Result
+from factory.night import merged
+from factory.store import Store
+
+FOLDER = "nights"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job in a night: `found` says that its result was there before; `attempts` are those that broke, by reason."""
+
+    kind: str
+    image: str
+    outcome: str = ""
+    reason: str = ""
+    seconds: float = 0.0
+    began: str = ""
+    found: bool = False
+    attempts: tuple[str, ...] = ()
+    artefacts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A night. `started` and `ended` are UTC, ISO 8601; one that has not ended is gone on with."""
+
+    night: str
+    matrix: str
+    started: str
+    jobs: Mapping[str, Entry]
+    ended: str = ""
+    host: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of its jobs."""
+        return merged(Result(Outcome(one.outcome)) for one in self.jobs.values() if one.outcome)
+
+    def of_image(self, image: str) -> Mapping[str, Entry]:
+        """The jobs of one image."""
+        return {name: one for name, one in self.jobs.items() if one.image == image}
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The names of its images, in the plan's order."""
+        return tuple(dict.fromkeys(one.image for one in self.jobs.values()))
+
+    def with_result(self, job: Job, result: Result, *, found: bool, attempts: tuple[str, ...]) -> "Record":
+        """The record with what came of a job."""
+        entry = Entry(
+            *(job.kind, job.image, result.outcome.value, result.reason, result.seconds, result.began, found),
+            attempts,
+            result.artefacts,
+            result.facts,
+        )
+        return replace(self, jobs={**self.jobs, job.name: entry})
+
+    def text(self) -> str:
+        """As the store holds it."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def read(cls, text: str) -> "Record":
+        """The record that such a text holds."""
+        told = json.loads(text)
+        jobs = {name: Entry(**{**one, "attempts": tuple(one["attempts"])}) for name, one in told["jobs"].items()}
+        return cls(**{**told, "jobs": jobs})
+
+
+def keep(store: Store, record: Record) -> None:
+    """Write it into the store."""
+    store.note(f"{FOLDER}/{record.matrix}/{record.night}.json", record.text())
+
+
+def find(store: Store, matrix: str, night: str) -> Record | None:
+    """The record of that night."""
+    text = store.read(f"{FOLDER}/{matrix}/{night}.json")
+    return Record.read(text) if text else None
+
+
+def nights(store: Store, matrix: str) -> tuple[str, ...]:
+    """The nights of a matrix, oldest first."""
+    return tuple(name.rpartition("/")[2].removesuffix(".json") for name in store.names(f"{FOLDER}/{matrix}"))
+
+
+def next_night(store: Store, matrix: str, day: str) -> tuple[str, Record | None]:
+    """The night to do: the last one where it has not ended, else a new one of that day, as 2026-11-24.1."""
+    known = nights(store, matrix)
+    if known and (last := find(store, matrix, known[-1])) and not last.ended:
+        return last.night, last
+    number = 1 + sum(one.rpartition(".")[0] == day for one in known)
+    return f"{day}.{number:02}", None
