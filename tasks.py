@@ -439,6 +439,33 @@ def playground(c: Context, folder: str = "output/playground") -> None:
     run(Path(folder), Progress())
 
 
+@command(
+    matrix="the file that says which images a night is about (docs/factory.md; examples/nightly.toml is one)",
+    plan="print what would be done, and do nothing",
+    jobs="guests and builds at once (default 0: as many as this machine has room for)",
+    json=JSON,
+)
+def nightly(c: Context, matrix: str, plan: bool = False, jobs: int = 0, json: bool = False) -> int:
+    """Build, judge, boot and publish a matrix of images; what was done before and has not changed is not done again."""
+    from build.progress import Progress
+    from factory import api, render
+
+    request = api.NightlyRequest(Path(matrix), jobs)
+    if plan:
+        _, todo = api.planned(request, Progress())
+        if json:
+            say_json({"jobs": [asdict(job) for job in todo.values()]})
+        else:
+            print(*render.jobs(todo), sep="\n")
+        return 0
+    night = api.nightly(request, Progress())
+    if json:
+        say_json(asdict(night))
+    else:
+        print(*render.night(night), sep="\n")
+    return render.status(night)
+
+
 @command(json=JSON)
 def scenarios(c: Context, json: bool = False) -> None:
     """List what can be played with an image, what is expected of it, and which images it is for."""

@@ -50,6 +50,7 @@ class Night:
     results: dict[str, Result] = field(default_factory=dict)
     raw: list[Raw] = field(default_factory=list)
     _leases: dict[str, Lease] = field(default_factory=dict)
+    _keys: dict[str, str] = field(default_factory=dict)
     _tried: dict[str, int] = field(default_factory=dict)
     _beaten: float = 0.0
     _asked: dict[str, float] = field(default_factory=dict)
@@ -105,6 +106,8 @@ class Night:
         return self._begin(job, own, inputs)
 
     def _begin(self, job: Job, own: str, inputs: Mapping[str, Result]) -> bool:
+        if own in self._keys.values():
+            return False  # another job of this night asks for the same
         lease = self.store.lease(own, self.owner)
         if lease is None:
             if job.name not in self._asked:
@@ -115,7 +118,7 @@ class Night:
             lease.release()
             self._conclude(job, "found", found)
             return True
-        self._leases[job.name] = lease
+        self._leases[job.name], self._keys[job.name] = lease, own
         self._tried[job.name] = self._tried.get(job.name, 0) + 1
         self.tell(Told(job, "began"))
         self.executor.begin(job, inputs)
@@ -132,6 +135,7 @@ class Night:
         inputs = {name: self.results[name] for name in job.needs}
         result = None if broken else self._found(key(job, inputs))
         self._leases.pop(job.name).release()
+        del self._keys[job.name]
         if result:
             self.raw.append(Raw(job.name, result))
             self._conclude(job, "ended", result)
