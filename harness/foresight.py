@@ -12,8 +12,8 @@ from harness.sources import INFERRED, MESSAGES
 
 BOOTED = "Kiln's boots of images broken so"
 SILENT = (
-    "Nobody reports ready: the deployment fails after 20 minutes. Of a specialized image Azure waits for no report, and"
-    " calls the deployment of a machine that is out of reach a success."
+    "Where it keeps the machine from reporting ready, the deployment fails after 20 minutes. From a specialized image"
+    " Azure waits for no report: it calls the deployment of a machine that is out of reach a success."
 )
 UNNOTICED = "Azure calls the deployment a success; what is wrong shows afterwards, in the machine."
 
