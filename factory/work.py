@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from build.errors import KilnError
+from build.errors import KilnError, MachineError
 from factory.folderstore import FolderStore
 from factory.job import Job, Result
 from factory.keys import key
@@ -30,6 +30,7 @@ def letter(job: Job, inputs: Mapping[str, Result], store: str, scratch: Path) ->
     """What a process gets to do a job: all that it needs to know, as JSON."""
     told = {
         "job": asdict(job),
+        "key": key(job, inputs),
         "inputs": {name: json.loads(one.text()) for name, one in inputs.items()},
         "store": store,
         "scratch": str(scratch),
@@ -41,6 +42,9 @@ def do(told: Mapping[str, Any]) -> Result:
     """Do a letter's job and keep its result; the one that the store has is returned."""
     job = _job(told["job"])
     inputs = {name: Result.read(json.dumps(one)) for name, one in told["inputs"].items()}
+    own = key(job, inputs)
+    if own != told["key"]:
+        raise MachineError("Kiln's own files were changed while the night went on", "run it again")
     store = FolderStore(Path(told["store"]))
     scratch = Path(told["scratch"])
     scratch.mkdir(parents=True, exist_ok=True)
@@ -51,7 +55,7 @@ def do(told: Mapping[str, Any]) -> Result:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     taken = round(time.monotonic() - started, 2)
-    return store.put(key(job, inputs), replace(result, seconds=taken, began=began))
+    return store.put(own, replace(result, seconds=taken, began=began))
 
 
 def _job(told: Mapping[str, Any]) -> Job:

@@ -48,7 +48,9 @@ def held(target: Target, progress: Progress) -> Iterator[Guard]:
 
 def _account(target: Target, guard: Guard) -> Staging:
     who = credentials.credential(target.cloud)
-    return Staging(target.blob_endpoint, target.staging.container, who, target.cloud.certificate, guard)
+    # A header's text: ASCII alone.
+    whose = f"{target.subscription}/{target.resource_group}/{target.name}".lower().encode("ascii", "replace").decode()
+    return Staging(target.blob_endpoint, target.staging.container, who, target.cloud.certificate, guard, whose)
 
 
 def _locks(target: Target) -> list[str]:

@@ -21,6 +21,7 @@ from publish.person import whoami
 from publish.source import Source
 
 STATE, DIGEST, SIZE, BASE, TOOL, PREPARED = "state", "digest", "size", "base", "tool", "prepared"
+OWNER = "owner"
 UPLOADING, COMPLETE = "uploading", "complete"
 COPYING = 1.0
 """Seconds between two looks at a copy that the service makes."""
@@ -29,13 +30,15 @@ COPYING = 1.0
 @dataclass(frozen=True)
 class Staging:
     """A container of an account. `credential` is a token credential, a key or a SAS; `certificate` as in `Cloud`;
-    `guard` is asked before anything there is changed."""
+    `guard` is asked before anything there is changed, `owner` is whose files are staged where several targets share it.
+    """
 
     endpoint: str
     container: str
     credential: Any = field(repr=False)
     certificate: str = ""
     guard: Guard = anything
+    owner: str = ""
 
     def blob(self, name: str) -> PageBlob:
         """The blob of that name."""
@@ -96,7 +99,7 @@ def upload(
     with refusals.told(f"staging account {staging.endpoint}"):
         ours = _ours(blob, fence)
         sending.verify(source, blob, verify, progress)
-        _mark(blob, ours, _metadata(source, COMPLETE))
+        _mark(blob, ours, _metadata(source, COMPLETE, staging))
     how = f"{work.length >> 20} MiB sent{copied or _kept(source, work)}{reason}"
     return Staged(blob.url, source.digest, work.length, cleared, how)
 
@@ -151,7 +154,7 @@ def _begin(source: Source, staging: Staging, blob: PageBlob, base: Base | None, 
         if not reason:
             return ""
         reason = f"; whole, since {reason}"
-    blob.create(source.length, _metadata(source, UPLOADING))
+    blob.create(source.length, _metadata(source, UPLOADING, staging))
     return reason
 
 
@@ -159,7 +162,7 @@ def _copy(source: Source, staging: Staging, blob: PageBlob, base: Base, progress
     """Have the service copy the base; "" once it has, or where somebody else began an upload just now; else why not."""
     if reason := unfit(base, source, staging):
         return reason
-    blob.copy_from(staging.blob(base.name).url, {**_metadata(source, UPLOADING), BASE: base.name})
+    blob.copy_from(staging.blob(base.name).url, {**_metadata(source, UPLOADING, staging), BASE: base.name})
     state = _copied(blob, progress)
     if state and (state.copy == "success" or BASE not in state.metadata):
         return ""
@@ -229,8 +232,9 @@ def _mark(blob: PageBlob, since: State, metadata: dict[str, str]) -> None:
         raise sending.overtaken(blob)
 
 
-def _metadata(source: Source, state: str) -> dict[str, str]:
-    return {DIGEST: source.digest, SIZE: str(source.size), STATE: state, TOOL: "kiln"}
+def _metadata(source: Source, state: str, staging: Staging) -> dict[str, str]:
+    told = {DIGEST: source.digest, SIZE: str(source.size), STATE: state, TOOL: "kiln", OWNER: staging.owner}
+    return {key: value for key, value in told.items() if value}
 
 
 def ensure(staging: Staging) -> None:
@@ -242,10 +246,11 @@ def ensure(staging: Staging) -> None:
 
 
 def staged(staging: Staging) -> list[tuple[str, str, int]]:
-    """Name, digest and bytes of every file of ours in the container, in the order of their names."""
+    """Name, digest and bytes of every file that this owner has staged, in the order of their names."""
     with refusals.told(f"staging account {staging.endpoint}"):
         found = refusals.patiently(lambda: list(staging.client().list_blobs(include=["metadata"])))
-        return sorted((one.name, one.metadata[DIGEST], one.size) for one in found if (one.metadata or {}).get(TOOL))
+        ours = [one for one in found if (one.metadata or {}).get(TOOL) and one.metadata.get(OWNER, "") == staging.owner]
+        return sorted((one.name, one.metadata[DIGEST], one.size) for one in ours)
 
 
 def standing(staging: Staging, name: str, source: Source) -> str:

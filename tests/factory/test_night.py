@@ -1,5 +1,6 @@
 """Nights of pretend jobs, each in a real process: order, reruns, kills, two coordinators on one store."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -10,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from build.errors import Bug, CallerError
+from build.errors import Bug, CallerError, MachineError
 from factory.executors.local import Local
 from factory.folderstore import FolderStore
 from factory.job import Job, Outcome, Result, Slots
 from factory.keys import key
 from factory.night import Night, Told, merged, weights
+from factory.work import do, letter
 from tests.processes import eventually, runs
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -142,6 +144,15 @@ def test_lets_one_of_two_coordinators_do_a_job(tmp_path: Path) -> None:
     second.tell = done_elsewhere
     second.run()
     assert [one.what for one in told] == ["elsewhere", "found"]
+
+
+def test_keeps_nothing_that_another_kiln_did(tmp_path: Path) -> None:
+    one = job("a")
+    told = json.loads(letter(one, {}, str(tmp_path / "store"), tmp_path / "scratch"))
+    with pytest.raises(MachineError, match="were changed while the night went on"):
+        do({**told, "key": "0" * 64})
+    assert do(told).outcome is Outcome.PASSED
+    assert FolderStore(tmp_path / "store").result(key(one, {})) is not None
 
 
 KILLED = """

@@ -344,6 +344,17 @@ def test_keeps_what_the_next_upload_builds_on(desk: Desk, proven: Image, tmp_pat
     assert not api.prune(desk.target, Progress(), desk.shown.append, apply=True).plan.changes
 
 
+def test_leaves_the_files_of_another_target_alone(desk: Desk, proven: Image) -> None:
+    """Two targets may stage in one container: what one needs no longer, or never did, the other may."""
+    desk.publish(proven.folder)
+    name = str(desk.versions()[0]["version"])
+    api.retire(desk.target, name, None, Progress(), desk.shown.append, delete=True, apply=True)
+    own = api.prune(desk.target, Progress(), desk.shown.append, apply=False)
+    assert [one.kind for one in own.plan.actions] == ["blob"]
+    desk.change(f'name = "{desk.name}"', f'name = "{desk.name}other"')
+    assert not api.prune(desk.target, Progress(), desk.shown.append, apply=True).plan.changes
+
+
 def renewed(made: Image) -> Image:
     """The image whose file was changed, as if it had been built and verified so."""
     from dataclasses import replace
