@@ -225,21 +225,46 @@ def checks(c: Context, json: bool = False) -> None:
     only="ids of findings, with commas between them (default: all that can be repaired)",
     in_place="change the image itself, not a copy",
     output="where the copy goes (default: beside the image, with -fixed in its name)",
+    gen="1, 2 or both, as which it is judged (default: what its manifest says, or its disk)",
+    type="generalized or specialized, likewise",
+    provisioner="cloud-init, waagent, ignition or none, likewise",
     json=JSON,
 )
-def fix(c: Context, image: str, only: str = "", in_place: bool = False, output: str = "", json: bool = False) -> int:
-    """Repair of an image's findings what can be repaired safely without booting it, and inspect it again."""
+def fix(
+    c: Context,
+    image: str,
+    only: str = "",
+    in_place: bool = False,
+    output: str = "",
+    gen: str = "",
+    type: str = "",
+    provisioner: str = "",
+    json: bool = False,
+) -> int:
+    """Repair what can be repaired of an image's findings without doubt and without a boot, then inspect it again."""
     from build.progress import Progress
     from harness.fix import api
     from harness.fix.render import lines
 
-    ids = tuple(id for id in only.split(",") if id)
-    fixed = api.fix(api.FixRequest(image_path(image), ids, in_place, path_or_none(output)), Progress())
+    generations = {"1": (1,), "2": (2,), "both": (1, 2)}
+    request = api.FixRequest(
+        image_path(image),
+        tuple(id for id in only.split(",") if id),
+        in_place,
+        path_or_none(output),
+        generations[one_of("gen", gen, tuple(generations))] if gen else None,
+        one_of("type", type, ("generalized", "specialized")) if type else None,
+        one_of("provisioner", provisioner, PROVISIONERS) if provisioner else None,
+    )
+    fixed = api.fix(request, Progress())
     if json:
         say_json(fixed.as_dict())
     else:
         print(*lines(fixed), sep="\n")
     return 0 if fixed.report.passed else 1
+
+
+PROVISIONERS = ("cloud-init", "waagent", "ignition", "none")
 
 
 @command(

@@ -146,6 +146,8 @@ def _gpt(file: BinaryIO, size: int, mbr: bytes, primary: _Header | str) -> Parti
             problems.append(f"partition entries at sector {header.entries_lba}: {entries}")
             continue
         problems += _disagreements(primary, backup)
+        if header is primary and isinstance(backup, _Header) and isinstance(told := _entries(file, backup), str):
+            problems.append(f"backup partition entries at sector {backup.entries_lba}: {told}")
         problems += _misplaced(entries, header, last)
         status = _protective(mbr)
         if status is None:

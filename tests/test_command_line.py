@@ -62,6 +62,9 @@ def test_explains_every_option(task: str, help_first: bool) -> None:
         (("verify", "image", "--seed", "openstack"), "--seed openstack does not exist"),
         (("boot", "image", "--memory", "lots"), "'lots' is not a size"),
         (("inspect", "no-such-file"), "no-such-file is not an image"),
+        (("fix", "no-such-file"), "no-such-file is not an image"),
+        (("fix", "image", "--type", "special"), "--type special does not exist"),
+        (("fix", "image", "--gen", "3"), "--gen 3 does not exist"),
         (("standin", "deb"), "there is no stand-in of the kind 'deb'"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("distros", "build", "harness", "publish", "factory")
 KNOWN_TO_HARNESS = {
-    *("build", "build.manifest", "build.vhd", "build.gpt", "build.digest"),
+    *("build", "build.manifest", "build.vhd", "build.gpt", "build.gptgrow", "build.digest"),
     *("build.command", "build.confined", "build.diskfile", "build.errors", "build.progress"),
     # Mending a disk's partition table.
     "build.gptgrow",

@@ -91,7 +91,7 @@ def test_needs_no_system_package_to_help(machine: Machine, words: tuple[str, ...
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("task", ["build", "plan", "distros", "inspect", "standin"])
+@pytest.mark.parametrize("task", ["build", "plan", "distros", "inspect", "fix", "standin"])
 def test_says_the_command_where_it_can_install_nothing(machine: Machine, task: str) -> None:
     machine.apt()
     done = machine.run(task, "--distro", "debian")

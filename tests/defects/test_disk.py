@@ -48,6 +48,7 @@ DISK_DEFECTS: list[tuple[str, set[str], Change]] = [
     ("checksum", {"vhd.checksum"}, patch(-400, b"\1")),
     ("geometry", {"vhd.geometry"}, footer(creator=b"vpc ", geometry=(47, 16, 63))),
     ("backup header", {"part.table"}, patch(images.SIZE - 512 + 30, b"\xff")),
+    ("backup entries", {"part.table"}, patch(images.SIZE - 512 * 20, b"\xff")),
     ("first MiB", {"part.first-mib", "part.align"}, gpt((2, OTHER, 64, 64), BIOS, ESP, LINUX)),
     ("align", {"part.align"}, gpt((14, images.BIOS_BOOT, S, S - 1), (16, OTHER, 2 * S - 1, 1), ESP, LINUX)),
     ("root last", {"part.root-last"}, gpt(BIOS, ESP, LINUX, (3, OTHER, 23 * S, 8))),
