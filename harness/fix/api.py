@@ -117,7 +117,8 @@ def _repaired(
         place.deliver(target, room)
     repaired = tuple(one for one in plan.repaired if one.id not in now)
     still = tuple(Left(one.id, f"in part: {now[one.id].reason}") for one in plan.repaired if one.id in now)
-    return Fixed(target.result, repaired, plan.left + still, replace(report, image=str(target.result)))
+    left = tuple(one for one in plan.left if one.id in now)
+    return Fixed(target.result, repaired, left + still, replace(report, image=str(target.result)))
 
 
 def _inspect(image: Path, profile: Profile) -> Report:
