@@ -8,6 +8,7 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
+from harness.console import ESCAPES
 from harness.report import UNREAD, Report, Status, Verdict
 from harness.urgency import failed
 
@@ -44,7 +45,7 @@ def _lines(report: Report, width: int, status: int, strict: bool) -> Iterator[Te
     counted = [one for one in found if strict or one.severity == "required"]
     unread = report.unread
     word, style = WORDS[status]
-    yield Text.assemble((word, style), f"  {report.image}: ", (_counts(found, unread), "bold"))
+    yield Text.assemble((word, style), f"  {ESCAPES.sub('', report.image)}: ", (_counts(found, unread), "bold"))
     yield from _context(report, width)
     if counted:
         yield from _to_do(counted, width)
@@ -117,7 +118,7 @@ def _waived(verdicts: Iterable[Verdict], width: int) -> Iterator[Text]:
 def _cut(text: str, width: int, indent: str) -> list[str]:
     """The text in few lines; what has no room in them is left to the other formats."""
     return textwrap.wrap(
-        *(text, width),
+        *(ESCAPES.sub("", text), width),
         subsequent_indent=indent,
         max_lines=MOST_LINES,
         placeholder=" …",
@@ -126,7 +127,7 @@ def _cut(text: str, width: int, indent: str) -> list[str]:
 
 
 def _wrapped(text: str, width: int, indent: str, style: str) -> Iterator[Text]:
-    for line in textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False):
+    for line in textwrap.wrap(ESCAPES.sub("", text), width, subsequent_indent=indent, break_on_hyphens=False):
         yield Text(line, style=style)
 
 

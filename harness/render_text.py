@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from harness.console import ESCAPES
 from harness.report import Report, Status, Verdict
 
 _MOST_EVIDENCE = 3
@@ -21,13 +22,13 @@ def print_report(report: Report, console: Console, everything: bool = False, fol
     """
     console.print(f"[bold]{escape(report.image)}[/]: {escape(headline(report))}", highlight=False)
     if machine := machine_facts(report):
-        console.print(Text(f"  {machine}", style="dim"))
+        console.print(_plain(f"  {machine}", style="dim"))
     if azure := report.azure:
-        console.print(Text(f"  Azure would answer: {azure.outcome}. {azure.evidence} ({azure.source})"))
+        console.print(_plain(f"  Azure would answer: {azure.outcome}. {azure.evidence} ({azure.source})"))
     for note in report.notes:
-        console.print(Text(f"  {note}", style="dim"))
+        console.print(_plain(f"  {note}", style="dim"))
     if wrong := [one for one in report.names if not one.right]:
-        console.print(Text(f"  other names: {'; '.join(f'{one.where} {one.boot}: {one.name}' for one in wrong)}"))
+        console.print(_plain(f"  other names: {'; '.join(f'{one.where} {one.boot}: {one.name}' for one in wrong)}"))
     failed = [verdict for verdict in report.verdicts if verdict.status is Status.FAILED]
     for verdict in sorted(failed, key=lambda one: (one.severity != "required", one.id)):
         _finding(verdict, console)
@@ -35,9 +36,9 @@ def print_report(report: Report, console: Console, everything: bool = False, fol
         console.print(Text(f"waived      {verdict.id}: {verdict.reason}", style="dim"))
     if everything:
         _rest(report.verdicts, console)
-    console.print(Text(summary(report)), style="bold red" if not report.passed else "bold green", highlight=False)
+    console.print(_plain(summary(report)), style="bold red" if not report.passed else "bold green", highlight=False)
     if folder:
-        console.print(Text(f"  everything about it: {folder}"))
+        console.print(_plain(f"  everything about it: {folder}"))
 
 
 def text(report: Report) -> str:
@@ -76,16 +77,21 @@ def _finding(verdict: Verdict, console: Console) -> None:
     console.print(Text.assemble((f"{verdict.severity:<11} ", style), (verdict.id, "bold")), highlight=False)
     seen = verdict.findings
     for line in seen[:_MOST_EVIDENCE]:
-        console.print(Text(f"    {line}"))
+        console.print(_plain(f"    {line}"))
     if len(seen) > _MOST_EVIDENCE:
-        console.print(Text(f"    and {len(seen) - _MOST_EVIDENCE} more"))
+        console.print(_plain(f"    and {len(seen) - _MOST_EVIDENCE} more"))
     if verdict.repair:
-        console.print(Text(f"    → {verdict.repair}", style="cyan"))
+        console.print(_plain(f"    → {verdict.repair}", style="cyan"))
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """A line without what a terminal would obey: a guest may have written it."""
+    return Text(ESCAPES.sub("", text), style=style)
 
 
 def _rest(verdicts: Iterable[Verdict], console: Console) -> None:
     for verdict in verdicts:
         if verdict.status is Status.PASSED:
-            console.print(Text(f"passed      {verdict.id}: {verdict.title}", style="green"))
+            console.print(_plain(f"passed      {verdict.id}: {verdict.title}", style="green"))
         elif verdict.status is Status.SKIPPED:
-            console.print(Text(f"skipped     {verdict.id}: {verdict.reason}", style="dim"))
+            console.print(_plain(f"skipped     {verdict.id}: {verdict.reason}", style="dim"))

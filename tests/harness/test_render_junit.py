@@ -4,9 +4,12 @@ from dataclasses import replace
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+import pytest
+
 from harness.render_junit import render
 from harness.report import Report, Status
 from tests.harness.reports import failed_run, good_run
+from tests.harness.valid import check_junit
 
 
 def suite(report: Report) -> Element:
@@ -51,3 +54,8 @@ def test_is_sound_whatever_a_guest_wrote() -> None:
     hostile = "\x00\x1b[31m]]></system-out><x>\ud800\uffff"
     report = replace(failed_run(), console_tail=hostile, image=hostile)
     assert "<x>" in str(suite(report).findtext("system-out"))
+
+
+@pytest.mark.parametrize("report", [good_run(), failed_run()], ids=["good", "failed"])
+def test_is_what_jenkins_schema_asks_for(report: Report) -> None:
+    check_junit(render(report))

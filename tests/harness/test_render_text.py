@@ -84,6 +84,11 @@ def test_takes_no_markup_from_a_guest() -> None:
     assert "[red]x[/]: [b]first[/b]" in text
 
 
+def test_takes_no_word_to_the_terminal_from_a_guest() -> None:
+    hostile = replace(STUCK, evidence=("\x1b]0;title\x07\x1b[31mred",), reason="", repair="")
+    assert "\n    red\n" in printed(replace(failed_run(), verdicts=(hostile,)))
+
+
 def test_says_what_azure_would_answer_and_where_the_name_is_another() -> None:
     text = printed(failed_run())
     assert "  Azure would answer: Succeeded. 19.4 s: cloud-init said Ready (https://example.org/doc)\n" in text

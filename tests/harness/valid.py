@@ -2,15 +2,21 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import jsonschema
+import xmlschema
 
-SARIF = json.loads((Path(__file__).parent / "schemas" / "sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
+HERE = Path(__file__).parent / "schemas"
+SARIF = json.loads((HERE / "sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
 
 
-def check_sarif(text: str) -> dict[str, Any]:
+def check_sarif(text: str) -> dict:
     """The document, if it is SARIF 2.1.0; addresses and times are looked at, too."""
-    document: dict[str, Any] = json.loads(text)
-    jsonschema.Draft7Validator(SARIF, format_checker=jsonschema.Draft7Validator.FORMAT_CHECKER).validate(document)
+    document = json.loads(text)
+    jsonschema.Draft4Validator(SARIF, format_checker=jsonschema.FormatChecker()).validate(document)
     return document
+
+
+def check_junit(text: str) -> None:
+    """That it is a JUnit report."""
+    xmlschema.XMLSchema(HERE / "junit-10.xsd").validate(text)
