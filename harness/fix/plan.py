@@ -78,7 +78,7 @@ def propose(facts: Mapping[str, Any], failed: tuple[Verdict, ...], only: tuple[s
         changes |= {edit.path: edit.content for edit in edits}
         repaired += (Repaired(verdict.id, tuple(edit.done for edit in edits)),)
     left += tuple(Left(one.id, "it was not asked for") for one in failed if one not in chosen)
-    placed = tuple(Change(prove(tree, path), content) for path, content in changes.items()) if tree else ()
+    placed = tuple(Change(prove(tree, path, disk.path), content) for path, content in changes.items()) if tree else ()
     return Plan(shape, placed, repaired, left)
 
 
@@ -98,7 +98,7 @@ def _edits(repair: Repair, facts: Mapping[str, Any], tree: Edited, original: Tre
     if not edits:
         raise Unsafe("what the check found is not what is repaired here")
     for edit in edits:
-        prove(original, edit.path)
+        prove(original, edit.path, facts["vhd"].path)
     return edits
 
 

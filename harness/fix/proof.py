@@ -7,6 +7,7 @@ names, ACLs, capabilities, flags as of `chattr`) cannot be carried over with cer
 import posixpath
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.ext import ExtTree, ask
 from harness.fix.repair import Unsafe
@@ -39,14 +40,17 @@ class Place:
     like: int = 0
 
 
-def prove(tree: Tree, path: str) -> Place:
+def prove(tree: Tree, path: str, disk: Path) -> Place:
     """The place of a file, link or empty folder that may be replaced or removed, or of a file that may be made.
 
-    `path` is a real one. Raises Unsafe where that cannot be done with certainty.
+    `path` is a real one, `disk` the image's file, on which its file system must lie by itself. Raises Unsafe where
+    that cannot be done with certainty.
     """
     part, inside = _part(tree, path)
     if not isinstance(part, ExtTree):
         raise Unsafe(f"{path} lies on a file system that is not written offline: only ext2, ext3 and ext4 are")
+    if part.disk != disk:
+        raise Unsafe(f"{path} lies on a volume that is not in one piece on the disk")
     if not PLAIN.fullmatch(inside):
         raise Unsafe(f"{path!r} has a name that is not written offline")
     entry = part.lstat(inside)

@@ -15,10 +15,14 @@ from build.errors import Bug, CallerError
 from build.manifest import Manifest, Package
 from build.progress import Progress
 from build.vhd import LENGTH, read_footer
+from harness.ext import ExtTree
 from harness.fix import api, ext
 from harness.fix.api import Fixed, FixRequest, fix
+from harness.fix.proof import prove
 from harness.fix.render import lines
+from harness.fix.repair import Unsafe
 from harness.inspect import inspect
+from harness.tree import FolderTree
 from tests.harness import images
 from tests.harness.fix.conftest import DiskMaker
 from tests.harness.images import MIB, put
@@ -187,6 +191,15 @@ def test_leaves_alone_what_it_cannot_prove(keyed: Path, command: str, reason: st
     fixed = repair(keyed)
     assert reason in reasons(fixed)["clean.hostkeys"]
     assert (fixed.image, keyed.read_bytes()) == (keyed, before)
+
+
+def test_changes_no_file_system_that_lies_elsewhere(keyed: Path, tmp_path: Path) -> None:
+    tree = ExtTree(keyed, 6 * MIB, tmp_path)
+    assert prove(tree, "/etc/hostname", keyed).path == "/etc/hostname"
+    with pytest.raises(Unsafe, match="not in one piece"):
+        prove(tree, "/etc/hostname", tmp_path / "other.vhd")
+    with pytest.raises(Unsafe, match="not written offline"):
+        prove(FolderTree(tmp_path), "/etc/hostname", keyed)
 
 
 def test_keeps_owner_mode_and_label_of_what_it_writes_anew(root: Path, made: DiskMaker) -> None:
