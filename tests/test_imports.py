@@ -138,6 +138,13 @@ def test_publish_knows_an_image_by_its_file_and_manifest(module: str) -> None:
         assert not [name for name in names if name.startswith("publish.playground")]
 
 
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module) == "factory"])
+def test_factory_knows_nothing_of_who_calls_it_or_of_pretend_azure(module: str) -> None:
+    names = set(imported(module))
+    assert not {room(name) for name in names} & {"tasks", "tests"}
+    assert not [name for name in names if name.startswith("publish.playground")]
+
+
 def test_no_module_needs_itself_to_be_imported() -> None:
     graph = {module: {name for name in imported(module, everywhere=False) if name in MODULES} for module in MODULES}
     try:
