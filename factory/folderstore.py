@@ -189,9 +189,9 @@ class FolderStore:
         yield from sorted(str(path.relative_to(top)) for path in (top / folder).rglob("*") if path.is_file())
 
     def sweep(self) -> None:
-        """Remove what was being written when its writer died, long ago."""
+        """Remove what was being written, and what was held, when its owner died long ago."""
         before = self._now() - ABANDONED
-        for path in (self.root / "fresh").iterdir():
+        for path in (*(self.root / "fresh").iterdir(), *(self.root / "leases").iterdir()):
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -116,9 +116,12 @@ def test_measures_silence_by_the_store_s_own_clock(store: FolderStore, monkeypat
 
 def test_sweeps_what_a_dead_writer_left(store: FolderStore) -> None:
     old, new = folder(store.root / "fresh" / "old"), folder(store.root / "fresh" / "new")
+    lease, other = store.lease("a", "dead"), store.lease("b", "alive")
+    assert lease and other
     aged(old, 25 * 3600)
+    aged(lease.path, 25 * 3600)
     store.sweep()
-    assert (old.exists(), new.exists()) == (False, True)
+    assert (old.exists(), new.exists(), lease.path.exists(), other.renew()) == (False, True, False, True)
 
 
 def test_keeps_documents_in_order(store: FolderStore) -> None:
