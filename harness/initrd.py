@@ -1,25 +1,17 @@
 """What an initramfs image holds, streamed: any run of cpio archives (the kernel's buffer-format.rst), packed or plain.
 
-A microcode archive in front, padding between the parts, gzip, bzip2, xz, lzma, zstd and lz4 are understood; the last
-two through their programs, as Python 3.11 has neither. Nothing is ever written: names are data, so none can lead
-out of anywhere.
+A microcode archive in front, padding between the parts, and whatever harness.packing unpacks are understood. Nothing is
+ever written: names are data, so none can lead out of anywhere.
 """
 
-import bz2
-import gzip
 import io
-import lzma
-import os
-import subprocess
-import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from build.command import find
+from harness.packing import DAMAGES, packed_by, unpacked
 from harness.tree import Unreadable
 
 MOST_BYTES = 4 << 30
@@ -28,16 +20,6 @@ _KEEP_LIMIT = 1 << 20
 _CHUNK = 1 << 20
 _HEADER = 110
 _MAGICS = (b"070701", b"070702")
-_PACKED = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\0": "xz",
-    b"]\0\0": "lzma",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"\x02\x21\x4c\x18": "lz4",
-    b"\x04\x22\x4d\x18": "lz4",
-    b"\x89LZO": "lzo",
-}
 
 
 @dataclass(frozen=True)
@@ -77,7 +59,7 @@ def read_initrd(path: Path, keep: tuple[str, ...] = ()) -> Initrd:
                     files.update({name: content} if content is not None else {})
                     if len(names) > MOST_NAMES:
                         raise Unreadable(f"the initramfs holds more than {MOST_NAMES} names", "is it whole?")
-        except (EOFError, OSError, ValueError, lzma.LZMAError, zlib.error) as broken:
+        except (*DAMAGES, ValueError) as broken:
             raise Unreadable(f"the initramfs cannot be unpacked: {broken}", "is it whole?") from None
     if not names:
         raise Unreadable("this is no initramfs: no cpio archive in it", "was it written to its end?")
@@ -125,10 +107,10 @@ def _parts(file: BinaryIO) -> Iterator[tuple[str, _Counted]]:
         if magic in _MAGICS:
             yield "none", _Counted(file)
             continue
-        how = next((name for mark, name in _PACKED.items() if magic.startswith(mark)), "")
+        how = packed_by(magic)
         if not how:
             raise Unreadable(f"a part at byte {start} is packed in an unknown way ({magic.hex()})", "is it whole?")
-        with _unpacked(file, how) as stream:
+        with unpacked(file, how) as stream:
             yield how, _Counted(stream)
         return
 
@@ -138,30 +120,6 @@ def _past_padding(file: BinaryIO) -> int:
         if rest := chunk.lstrip(b"\0"):
             return file.seek(-len(rest), io.SEEK_CUR)
     return file.tell()
-
-
-@contextmanager
-def _unpacked(file: BinaryIO, how: str) -> Iterator[IO[bytes]]:
-    openers = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open, "lzma": lzma.open}
-    if how in openers:
-        with closing(openers[how](file)) as stream:  # type: ignore[operator]
-            yield stream
-    elif how in ("zstd", "lz4"):
-        yield from _through(find(how), file)
-    else:
-        raise Unreadable(f"the initramfs is packed by {how}, which Kiln does not read", "pack it with zstd or gzip")
-
-
-def _through(program: str, file: BinaryIO) -> Iterator[IO[bytes]]:
-    """The output of a program that unpacks; it is ended early where nobody reads on."""
-    # The program reads from the descriptor's own offset, which buffering has moved on.
-    os.lseek(file.fileno(), file.tell(), os.SEEK_SET)
-    with subprocess.Popen((program, "-dc"), stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
-        try:
-            assert running.stdout is not None
-            yield running.stdout
-        finally:
-            running.kill()
 
 
 def _members(stream: _Counted, keep: tuple[str, ...]) -> Iterator[tuple[str, bytes | None]]:

@@ -1,11 +1,10 @@
 """Unified kernel images: kernel, initramfs and command line as sections of one EFI program (UAPI group).
 
-They lie in EFI/Linux of the EFI partition or of /boot (Boot Loader Specification, type 2). Sections are found as
-PE/COFF has them; at most a table's worth of headers is believed.
+They lie in EFI/Linux of the EFI partition or of /boot (Boot Loader Specification, type 2). Their sections are read by
+harness.pe.
 """
 
 import posixpath
-import struct
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,13 +14,11 @@ from pathlib import Path
 from harness.grub import Entry, version_order
 from harness.initrd import Initrd
 from harness.kernels import Kernel, read_kernel, unpack
+from harness.pe import NotPe, contents
 from harness.tree import Tree, Unreadable
 
 FOLDER = "/EFI/Linux"
 LARGEST = 256 << 20
-_SECTION = struct.Struct("<8sIIII16s")
-_MOST_SECTIONS = 96
-"""More a loader of Windows' does not take either (PE format, "NumberOfSections")."""
 _MOST_IMAGES = 16
 _LONGEST = 64 << 10
 _FALLBACKS = ("/EFI/BOOT/BOOTX64.EFI", "/EFI/BOOT/BOOTAA64.EFI")
@@ -68,8 +65,8 @@ def read_unified(esp: Tree | None, tree: Tree, scratch: Path) -> tuple[Unified, 
 def _read(tree: Tree, path: str, scratch: Path) -> Unified:
     raw = tree.read_bytes(path, LARGEST)
     try:
-        parts = sections(raw)
-    except (ValueError, struct.error) as broken:
+        parts = contents(raw)
+    except NotPe as broken:
         raise Unreadable(f"{path} is no EFI program: {broken}", "was it written to its end?") from None
     initrd = _initrd(path, parts[".initrd"], scratch) if parts.get(".initrd") else None
     version, words = (_text(parts.get(name, b"")) for name in (".uname", ".cmdline"))
@@ -85,24 +82,6 @@ def _initrd(path: str, content: memoryview, scratch: Path) -> Initrd:
 
 def _text(raw: bytes | memoryview) -> str:
     return bytes(raw[:_LONGEST]).partition(b"\0")[0].decode("utf-8", "replace").strip()
-
-
-def sections(raw: bytes) -> Mapping[str, memoryview]:
-    """The sections of a PE/COFF file by name, the first of each; raises ValueError or struct.error if it is none."""
-    (at,) = struct.unpack_from("<I", raw, 0x3C)
-    if raw[:2] != b"MZ" or raw[at : at + 4] != b"PE\0\0":
-        raise ValueError("its marks are missing")
-    (count,), (optional,) = struct.unpack_from("<H", raw, at + 6), struct.unpack_from("<H", raw, at + 20)
-    if count > _MOST_SECTIONS:
-        raise ValueError(f"it claims {count} sections")
-    found: dict[str, memoryview] = {}
-    for number in range(count):
-        name, virtual, _, size, begin, _ = _SECTION.unpack_from(raw, at + 24 + optional + number * _SECTION.size)
-        length = min(virtual, size) if virtual else size
-        if begin + length > len(raw):
-            raise ValueError(f"section {name!r} lies behind its end")
-        found.setdefault(name.rstrip(b"\0").decode("ascii", "replace"), memoryview(raw)[begin : begin + length])
-    return found
 
 
 def chosen(images: tuple[Unified, ...], esp: Tree | None) -> Entry | None:

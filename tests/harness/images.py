@@ -10,7 +10,7 @@ from pathlib import Path
 
 from build.command import find
 from build.vhd import append_footer
-from tests.harness.signed import MICROSOFT, program
+from tests.harness.signed import VENDOR, program, shim
 
 VERSION = "6.1.0-1-cloud-amd64"
 ROOT = "6e2b5f0a-0d5c-4b9c-8a3a-3f6d6a1c0001"
@@ -193,7 +193,7 @@ def _esp(folder: Path) -> Path:
     grub = program(content=bytes(64) + struct.pack("<II", 3, 24) + b"/EFI/debian".ljust(16, b"\0"))
     _run("mmd", "-i", str(esp), "::EFI", "::EFI/BOOT", "::EFI/debian")
     for name, content in {
-        "BOOT/BOOTX64.EFI": program("a vendor's shim", MICROSOFT),
+        "BOOT/BOOTX64.EFI": shim(VENDOR),
         "BOOT/grubx64.efi": grub,
         "debian/grub.cfg": STUB.encode(),
     }.items():

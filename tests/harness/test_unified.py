@@ -1,6 +1,5 @@
 """Unified kernel images: what is in them is judged as if it lay apart, on the EFI partition and in /boot alike."""
 
-import struct
 import subprocess
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from build.command import find
 from harness.inspect import gather, inspect
 from harness.tree import FolderTree, Unreadable
-from harness.unified import chosen, read_unified, sections
+from harness.unified import chosen, read_unified
 from tests.harness.images import ARGS, MIB, VERSION, initrd, put
 from tests.harness.pe import program, unified
 from tests.harness.planted import evidence, failed, in_root, remove
@@ -95,15 +94,6 @@ def test_lets_systemd_boot_come_before_grub(disk: Path, tmp_path: Path) -> None:
             call = [find(one[0]), "-i", f"{disk}@@{2 * MIB}", *one[1:]]
             subprocess.run(call, check=one is words, capture_output=True, env={"MTOOLS_SKIP_CHECK": "1"})
     assert "the default entry names no root: x" in evidence(inspect(disk))
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [b"", b"MZ", b"MZ".ljust(0x3C, b"\0") + b"\xff" * 4, unified()[:700], unified()[:2000]],
-)
-def test_refuses_what_is_no_program(raw: bytes) -> None:
-    with pytest.raises((ValueError, struct.error)):
-        sections(raw)
 
 
 def test_says_which_file_is_damaged(tmp_path: Path) -> None:
