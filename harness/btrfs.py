@@ -25,7 +25,7 @@ TOP_LEVEL = 5
 _SUPER_AT = 0x10000
 _DEFAULT_FOLDER = 6
 _FIRST_INODE = 256
-_INODE_ITEM, _DIR_ITEM, _DIR_INDEX, _EXTENT_DATA, _ROOT_ITEM, _CHUNK_ITEM = 1, 84, 96, 108, 132, 228
+_INODE_ITEM, _XATTR_ITEM, _DIR_ITEM, _DIR_INDEX, _EXTENT_DATA, _ROOT_ITEM, _CHUNK_ITEM = 1, 24, 84, 96, 108, 132, 228
 _KEY = struct.Struct("<QBQ")
 _ITEM = struct.Struct("<QBQII")
 _POINTER = struct.Struct("<QBQQQ")
@@ -162,6 +162,19 @@ class BtrfsTree(InodeTree):
             count = min(one.count, length - one.begin)
             found[one.begin : one.begin + count] = part[one.offset : one.offset + count].ljust(count, b"\0")
         return bytes(found)
+
+    def mark(self, place: Place, name: str) -> bytes:
+        """Attributes are laid out as a folder's names are, each with its value behind it."""
+        between = (place[1], _XATTR_ITEM, 0), (place[1], _XATTR_ITEM, _HIGHEST)
+        for _, data in self._items(self.root_of(place[0]), *between):
+            at = 0
+            while at < len(data):  # those whose names have one hash share an item
+                _, value, length, _ = _ENTRY.unpack_from(data, at + _KEY.size)
+                begin = at + _KEY.size + _ENTRY.size
+                at = begin + length + value
+                if data[begin : begin + length] == name.encode():
+                    return data[begin + length : at]
+        return b""
 
     def _extents(self, place: Place) -> Iterator[_Extent]:
         """What a file consists of, without holes."""

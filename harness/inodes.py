@@ -62,6 +62,10 @@ class InodeTree(Tree):
     def content(self, place: Place, limit: int) -> bytes:
         """At most `limit` bytes of a file, or of where a link points."""
 
+    @abstractmethod
+    def mark(self, place: Place, name: str) -> bytes | None:
+        """The extended attribute of that whole name; b"" where the inode has none, None where it lies too far off."""
+
     def broken(self, what: str) -> Unreadable:
         """What to raise where the volume's bytes make no sense."""
         return Unreadable(f"{self.volume.name}: {what}", "is the file system whole?")
@@ -117,6 +121,14 @@ class InodeTree(Tree):
         """Where the link points."""
         entry = self._entry(path)
         return self._bytes(path, _LONGEST_LINK).decode("utf-8", "replace") if entry and entry.is_link else ""
+
+    def attribute(self, path: str, name: str) -> bytes | None:
+        """What the inode says that the path leads to."""
+        real = self.resolve(path)
+        if real is None:
+            return b""
+        with self.sound(path):
+            return self.mark(self._place(real), name)
 
     def load(self, path: str, limit: int) -> bytes:
         """The file's first bytes."""

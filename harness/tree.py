@@ -4,6 +4,7 @@
 (harness.fat) read file systems inside a disk, and `Mounted` joins them as the image's fstab would.
 """
 
+import errno
 import fnmatch
 import os
 import posixpath
@@ -217,12 +218,13 @@ class FolderTree(Tree):
         return self.root / path.lstrip("/")
 
     def attribute(self, path: str, name: str) -> bytes | None:
-        """The attribute that the file has here: of a tree that was unpacked without them, none."""
+        """The attribute that the file has here: of a tree that was unpacked without them, none. A file system of this
+        machine that cannot have any tells nothing."""
         real = self.resolve(path)
         try:
             return os.getxattr(self.local(real), name, follow_symlinks=False) if real else b""
-        except OSError:
-            return b""
+        except OSError as refused:
+            return b"" if refused.errno == errno.ENODATA else None
 
     def children(self, folder: str) -> Mapping[str, Entry]:
         """What the folder holds."""

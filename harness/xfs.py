@@ -23,6 +23,7 @@ _TYPED = 0x1
 _LOCAL, _EXTENTS, _BTREE = 1, 2, 3
 _MANY_EXTENTS = 0x10
 _REALTIME = 0x1
+_SPACES, _SPACE = 0x6, {"user": 0x0, "trusted": 0x2, "security": 0x4}
 _LEAVES = 1 << 35
 """Where a folder's index begins: bytes that only speed up a search."""
 _FREE = 0xFFFF
@@ -133,6 +134,23 @@ class XfsTree(InodeTree):
         if Inode(_u16(fork.head, 2), 0, 0, 0).entry.is_link and self.super.version == 5:
             return self._remote_link(fork, length)
         return self._read(self._extents(fork), 0, length)
+
+    def mark(self, place: Place, name: str) -> bytes | None:
+        """Of attributes only those that lie within the inode, as a label does."""
+        raw = self.fork(place[1]).head
+        space, _, own = name.partition(".")
+        begin = (176 if raw[4] >= 3 else 100) + raw[82] * 8
+        if not raw[82]:
+            return b""
+        if raw[83] != _LOCAL:
+            return None
+        at = begin + 4
+        for _ in range(raw[begin + 2]):
+            length, value, flags = raw[at], raw[at + 1], raw[at + 2]
+            at += 3 + length + value
+            if flags & _SPACES == _SPACE.get(space) and raw[at - length - value : at - value] == own.encode():
+                return raw[at - value : at]
+        return b""
 
     def _fork(self, number: int) -> _Fork:
         about = self.super

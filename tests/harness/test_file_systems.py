@@ -66,6 +66,36 @@ def test_reads_the_same_files_from_all(made: Path, rich: Path, tmp_path: Path) -
     assert (entry.uid, entry.gid) == ((3, 4) if "on_xfs" in str(made) else (os.getuid(), os.getgid()))
 
 
+def _label(disk: Path, path: str, label: bytes) -> None:
+    """Write an attribute into the XFS of a disk, as chcon(1) would."""
+    root = disk.with_suffix(".xfs")
+    root.write_bytes(disk.read_bytes()[6 * MIB : -512])
+    words = ["-c", f"path {path}", "-c", f"attr_set -s -v {len(label)} selinux"]
+    subprocess.run(["xfs_db", "-x", *words, root], check=True, capture_output=True, env={"PATH": search_path()})
+    patch(6 * MIB, root.read_bytes())(disk)
+    root.unlink()
+
+
+def test_reads_a_label_within_an_inode_of_xfs(tmp_path: Path, tree: Path) -> None:
+    disk = rootdisks.on_xfs(tmp_path, tree)
+    _label(disk, "/etc/hosts", b"a:label")
+    found = opened(disk, tmp_path).tree
+    assert found.attribute("/etc/hosts", "security.selinux") == b"v" * 7  # xfs_db writes only this letter
+    assert found.attribute("/etc/hosts", "trusted.selinux") == found.attribute("/etc/fstab", "security.selinux") == b""
+
+
+def test_reads_the_attributes_of_btrfs(tmp_path: Path, tree: Path) -> None:
+    root = Path(shutil.copytree(tree, tmp_path / "tree", symlinks=True))
+    names = [f"user.{number}" for number in range(40)]
+    for name in names:
+        os.setxattr(root / "etc/hosts", name, name.encode() * 3)
+    (root / "link").symlink_to("etc/hosts")
+    found = opened(rootdisks.on_btrfs(tmp_path, root), tmp_path).tree
+    assert [found.attribute("/etc/hosts", name) for name in names] == [name.encode() * 3 for name in names]
+    assert found.attribute("/link", names[0]) == names[0].encode() * 3
+    assert found.attribute("/etc/hosts", "user.no") == found.attribute("/nowhere", "user.0") == b""
+
+
 def test_reads_a_file_whose_extents_are_a_tree(tmp_path: Path, tree: Path) -> None:
     disk = rootdisks.on_xfs(tmp_path, tree)
     found = opened(disk, tmp_path).tree
