@@ -39,6 +39,21 @@ class EphemeralMount:
     point: str
 
 
+def left_alone(tree: Tree) -> tuple[tuple[str, int, str], ...]:
+    """The lines that tell it to leave the network to others: path, number, text."""
+    off = re.compile(r"network:\s*\{\s*config:\s*disabled|config:\s*disabled")
+    return tuple(one for one in configuration(tree, *CONFIGURATION) if off.match(one[2]))
+
+
+def applies(tree: Tree) -> tuple[bool, tuple[str, int, str] | None]:
+    """Whether it takes the network from the metadata service, as it does unless told otherwise, and the line that says
+    so, if one does."""
+    told = [one for one in configuration(tree, *CONFIGURATION) if one[2].startswith("apply_network_config:")]
+    if not told:
+        return True, None
+    return re.search(r":\s*(false|no|off)\b", told[-1][2], re.IGNORECASE) is None, told[-1]
+
+
 def version(tree: Tree) -> tuple[int, ...]:
     """The installed cloud-init's own version (24.4 is (24, 4)), () where it has none that is known."""
     for path in (path for pattern in VERSIONS for path in tree.glob(pattern)):

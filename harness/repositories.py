@@ -40,4 +40,9 @@ def ini(tree: Tree) -> Iterator[Repository]:
                 if found := re.match(r"\[([^]]+)\]", section):
                     fields = dict(re.findall(r"^(\w+)\s*=\s*(.*)$", section, re.MULTILINE))
                     url = fields.get("baseurl") or fields.get("metalink") or fields.get("mirrorlist") or ""
-                    yield Repository(found[1], url.strip(), fields.get("enabled", "1").strip() == "1", path)
+                    yield Repository(found[1], url.strip(), _is_on(fields.get("enabled", "1")), path)
+
+
+def _is_on(word: str) -> bool:
+    """As dnf and zypper read a switch."""
+    return word.strip().lower() in ("1", "yes", "true", "on")

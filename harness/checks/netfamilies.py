@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator
 
+from harness import cloudinit
 from harness.checks.check import Complaints, check
+from harness.checks.udev import configures_any_card
 from harness.etc import configuration, is_enabled, read_settings
-from harness.profile import CLOUD_INIT, ENTERPRISE, GENERALIZED, SUSE, UBUNTU, Profile
+from harness.profile import CLOUD_INIT, ENTERPRISE, GENERALIZED, SPECIALIZED, SUSE, UBUNTU, Profile
 from harness.tree import Tree
 
 MICROSOFT = "Microsoft: Prepare a Linux VHD for upload"
@@ -21,6 +23,8 @@ RULES = ("10-azure-unmanaged-sriov.rules", "68-azure-sriov-nm-unmanaged.rules")
 INSTALLER = ("/etc/netplan/00-installer-config*.yaml", "/etc/netplan/01-netcfg.yaml", "/etc/netplan/01-network-*.yaml")
 IFCFG = "/etc/sysconfig/network-scripts/ifcfg-eth0"
 WANTED = {"ONBOOT": "yes", "BOOTPROTO": "dhcp"}
+DHCP = ("dhcp", "dhcp4", "dhcp+autoip")
+PROVISIONS = GENERALIZED & CLOUD_INIT
 DROPPED = re.compile(r"\b(DROP|REJECT|drop|reject)\b")
 
 
@@ -29,12 +33,14 @@ DROPPED = re.compile(r"\b(DROP|REJECT|drop|reject)\b")
     severity="recommended",
     source="Microsoft: accelerated networking",
     repair="Install azure-vm-utils, or have NetworkManager leave mlx4_core and mlx5_core alone",
+    # cloud-init's own settings name the one card (`ci.version`).
+    when=SPECIALIZED | ~CLOUD_INIT,
 )
-def the_fast_card_below_the_first_one_is_left_alone(tree: Tree, profile: Profile) -> Complaints:
+def the_fast_card_below_the_first_one_is_left_alone(tree: Tree) -> Complaints:
     """With accelerated networking each card has a twin without an address of its own: who configures that one too
     takes the machine off the network."""
-    if CLOUD_INIT.holds(profile):
-        return  # its own settings name the one card (19.4 and newer)
+    if not configures_any_card(tree):
+        return
     rules = any(
         tree.exists(f"{folder}/{one}") for folder in ("/etc/udev/rules.d", "/usr/lib/udev/rules.d") for one in RULES
     )
@@ -93,13 +99,18 @@ def network_manager_brings_up_the_first_card(tree: Tree, profile: Profile) -> Co
 )
 def secondary_addresses_are_fetched(tree: Tree, profile: Profile) -> Complaints:
     """Further addresses of a card are not given by DHCP: they are asked for at the metadata service."""
-    if _major(profile) < 8 or CLOUD_INIT.holds(profile):
-        return  # cloud-init asks for them itself
+    if _major(profile) < 8 or (PROVISIONS.holds(profile) and _cloud_init_asks(tree)):
+        return
     drop_ins = configuration(tree, "/etc/systemd/system/nm-cloud-setup.service.d/*.conf")
     if not is_enabled(tree, "nm-cloud-setup.timer", "nm-cloud-setup.service"):
         yield "neither nm-cloud-setup.timer nor nm-cloud-setup.service is enabled"
     elif not any("NM_CLOUD_SETUP_AZURE=yes" in line for _, _, line in drop_ins):
         yield "nm-cloud-setup is not told NM_CLOUD_SETUP_AZURE=yes"
+
+
+def _cloud_init_asks(tree: Tree) -> bool:
+    """Whether cloud-init looks after the network: then it asks for all addresses itself."""
+    return cloudinit.applies(tree)[0] and not cloudinit.left_alone(tree)
 
 
 @check("net.ubuntu", source=MICROSOFT, repair="Install netplan.io, and delete what the installer wrote", when=UBUNTU)
@@ -120,10 +131,10 @@ def wicked_leaves_the_name_alone(tree: Tree) -> Complaints:
     if not is_enabled(tree, "wicked.service"):
         return
     told = read_settings(tree.read_text("/etc/sysconfig/network/dhcp"))
-    if told.get("DHCLIENT_SET_HOSTNAME", "yes") != "no":
+    if told.get("DHCLIENT_SET_HOSTNAME", "yes").strip("'") != "no":
         yield '/etc/sysconfig/network/dhcp does not say DHCLIENT_SET_HOSTNAME="no"'
     for path in tree.glob("/etc/sysconfig/network/ifcfg-eth*"):
-        if read_settings(tree.read_text(path)).get("BOOTPROTO", "dhcp").strip("'\"") not in ("dhcp", "dhcp4"):
+        if read_settings(tree.read_text(path)).get("BOOTPROTO", "dhcp").strip("'") not in DHCP:
             yield f"{path} is not for DHCP"
 
 

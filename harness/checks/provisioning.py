@@ -130,14 +130,12 @@ def no_configuration_holds_tabs(tree: Tree) -> Complaints:
 def one_program_configures_the_network(tree: Tree, entry: Entry, profile: Profile) -> Complaints:
     """Where the distribution's own tools look after the network (Red Hat's, SUSE's), cloud-init's settings outlive a
     change of network cards; where cloud-init is told to leave it alone, something else must ask for an address."""
-    lines = list(configuration(tree, *CONFIGURATION))
-    off = [one for one in lines if re.match(r"network:\s*\{\s*config:\s*disabled|config:\s*disabled", one[2])]
+    off = list(cloudinit.left_alone(tree))
     if "disabled" in entry.values("network-config"):
         off.append(("the command line", 0, "network-config=disabled"))
-    told = [one for one in lines if one[2].startswith("apply_network_config:")]
-    applies = not told or re.search(r":\s*(false|no|off)\b", told[-1][2], re.IGNORECASE) is None
+    applies, told = cloudinit.applies(tree)
     if (ENTERPRISE | SUSE).holds(profile) and applies and not off:
-        where = f"{told[-1][0]}:{told[-1][1]}: {told[-1][2]}" if told else "no file sets apply_network_config"
+        where = f"{told[0]}:{told[1]}: {told[2]}" if told else "no file sets apply_network_config"
         yield f"{where}: cloud-init writes settings for each card that it sees"
     if off and not is_enabled(tree, "NetworkManager.service") and not _asks_for_an_address(tree):
         path, number, line = off[-1]

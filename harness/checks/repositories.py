@@ -10,7 +10,7 @@ from harness.tree import Tree
 LISA = "LISA azure_image_standard verify_repository_installed"
 DEBIAN_HOSTS = re.compile(r"\b(debian\.org|debian-archive\.trafficmanager\.net|azure\.deb\.debian\.cloud)(/|$)")
 UBUNTU_HOSTS = re.compile(r"\b([\w.-]+\.)?ubuntu\.com(/|$)")
-BASE = re.compile(r"\b(base(os)?|appstream)\b", re.IGNORECASE)
+BASE = re.compile(r"(?<![a-z])(base(os)?|appstream|fedora)(?![a-z])", re.IGNORECASE)
 
 
 def _mirrored(tree: Tree, url: str) -> str:
@@ -47,7 +47,7 @@ def ubuntus_own_archive_is_named_with_its_updates(tree: Tree) -> Complaints:
 def a_base_repository_is_enabled(tree: Tree) -> Complaints:
     """A machine finds its security fixes there. (RHEL's come with its subscription.)"""
     if not any(one.enabled and BASE.search(one.name) for one in repositories.ini(tree)):
-        yield "no repository that is enabled is called base, baseos or appstream"
+        yield "no repository that is enabled is called base, baseos, appstream or fedora"
 
 
 @check(

@@ -64,14 +64,18 @@ def cloud_init_finds_the_resource_disk(tree: Tree) -> Complaints:
 def virtual_functions_are_left_alone(tree: Tree) -> Complaints:
     """The fast network card mirrors the slow one's address: whoever configures it as well breaks both."""
     udev = ("10-azure-unmanaged-sriov.rules", "68-azure-sriov-nm-unmanaged.rules")
-    # ifupdown configures only the cards that it is told by name.
-    manages = tree.exists("/usr/sbin/NetworkManager") or _networkd_runs(tree)
     if (
-        manages
+        configures_any_card(tree)
         and not _has_rule(tree, *udev)
         and not any(_spares_mellanox(tree, path) for path in _manager_files(tree))
     ):
         yield "no rule keeps the network manager away from virtual functions"
+
+
+def configures_any_card(tree: Tree) -> bool:
+    """Whether the image has a network manager that takes cards unasked: ifupdown and wicked configure only those that
+    they are told by name."""
+    return tree.exists("/usr/sbin/NetworkManager") or _networkd_runs(tree)
 
 
 def _manager_files(tree: Tree) -> Iterator[str]:

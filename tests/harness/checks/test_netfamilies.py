@@ -1,6 +1,7 @@
 """What each family's network has to be like, and its repositories: sound files pass, one wrong line is found."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from tests.harness.images import put
 GENERALIZED = ("generalized", "none")
 EL7 = Profile((1,), *GENERALIZED, "rhel", distro="centos", version="7.9")
 EL9 = Profile((1, 2), *GENERALIZED, "rhel", distro="almalinux", version="9.5")
+EL9_CLOUD = replace(EL9, provisioner="cloud-init")
+FEDORA = replace(EL9, family="fedora", distro="fedora", version="42")
 ORACLE = Profile((1, 2), *GENERALIZED, "fedora", distro="ol", version="9.5")
 UBUNTU = Profile((1, 2), *GENERALIZED, "debian", distro="ubuntu", version="24.04")
 SLES = Profile((1, 2), *GENERALIZED, "suse", distro="sles", version="15.7")
@@ -38,6 +41,10 @@ SETUP = {
     "etc/systemd/system/nm-cloud-setup.service.d/azure.conf": "[Service]\nEnvironment=NM_CLOUD_SETUP_AZURE=yes\n",
 }
 WICKED = {**unit("wicked.service"), "etc/sysconfig/network/dhcp": 'DHCLIENT_SET_HOSTNAME="no"\n'}
+MANAGER = {"usr/sbin/NetworkManager": "#!"}
+LEFT_ALONE = {
+    "etc/cloud/cloud.cfg.d/91.cfg": "datasource:\n  Azure:\n    apply_network_config: False\n",
+}
 UNMANAGED = {
     "etc/NetworkManager/conf.d/99-azure.conf": "[keyfile]\nunmanaged-devices=driver:mlx4_core;driver:mlx5_core\n"
 }
@@ -83,15 +90,23 @@ def verdict(id: str, root: Path, profile: Profile, files: Mapping[str, str]) -> 
         ("net.el8", EL9, NM),
         ("net.el8", EL7, {}),
         ("net.nm-cloud-setup", EL9, SETUP),
+        ("net.nm-cloud-setup", EL9_CLOUD, {}),
+        ("net.nm-cloud-setup", EL9_CLOUD, {**SETUP, **LEFT_ALONE}),
+        ("net.nm-cloud-setup", EL7, {}),
         ("net.ubuntu", UBUNTU, NETPLAN),
         ("net.suse", SLES, WICKED),
+        ("net.suse", SLES, {**WICKED, "etc/sysconfig/network/dhcp": "DHCLIENT_SET_HOSTNAME='no'\n"}),
+        ("net.suse", SLES, {**WICKED, "etc/sysconfig/network/ifcfg-eth0": "BOOTPROTO='dhcp+autoip'\n"}),
         ("net.suse", LEAP, NM),
-        ("net.unmanaged-vf", EL9, UNMANAGED),
-        ("net.unmanaged-vf", DEBIAN, {"usr/lib/udev/rules.d/10-azure-unmanaged-sriov.rules": "#"}),
+        ("net.unmanaged-vf", EL9, {**MANAGER, **UNMANAGED}),
+        ("net.unmanaged-vf", DEBIAN, {**NETPLAN, "usr/lib/udev/rules.d/10-azure-unmanaged-sriov.rules": "#"}),
+        ("net.unmanaged-vf", SLES, WICKED),
         ("net.firewall", EL9, FIREWALLD),
         ("net.firewall", EL9, IPTABLES),
         ("net.firewall", UBUNTU, UFW),
         ("repo.el", EL9, ALMA),
+        ("repo.el", EL9, {"etc/yum.repos.d/a.repo": "[el9_BaseOS]\nbaseurl=https://a\nenabled = True\n"}),
+        ("repo.el", FEDORA, {"etc/yum.repos.d/a.repo": "[fedora]\nmetalink=https://a\n[x]\nenabled=0\n"}),
         ("repo.ol", ORACLE, LATEST),
         ("repo.opensuse", LEAP, OSS),
         ("repo.ubuntu", UBUNTU, APT),
@@ -120,7 +135,9 @@ def test_likes_what_is_right(id: str, profile: Profile, files: Mapping[str, str]
         ("net.ubuntu", UBUNTU, {**NETPLAN, "etc/netplan/00-installer-config.yaml": "network:\n"}, "is the installer's"),
         ("net.suse", SLES, {**WICKED, "etc/sysconfig/network/dhcp": ""}, "does not say DHCLIENT_SET_HOSTNAME"),
         ("net.suse", SLES, {**WICKED, "etc/sysconfig/network/ifcfg-eth0": "BOOTPROTO='static'\n"}, "is not for DHCP"),
-        ("net.unmanaged-vf", EL9, {}, "nothing says"),
+        ("net.nm-cloud-setup", EL9_CLOUD, LEFT_ALONE, "neither nm-cloud-setup.timer nor"),
+        ("net.unmanaged-vf", EL9, MANAGER, "nothing says"),
+        ("net.unmanaged-vf", replace(EL9_CLOUD, kind="specialized"), MANAGER, "nothing says"),
         ("net.firewall", EL9, {**FIREWALLD, "usr/lib/firewalld/zones/public.xml": "<zone/>"}, "lets no SSH in"),
         ("net.firewall", EL9, {**IPTABLES, "etc/sysconfig/iptables": ":INPUT DROP\n"}, "let no SSH in"),
         ("net.firewall", EL9, {**IPTABLES, "etc/sysconfig/iptables": ":OUTPUT DROP\n"}, "nothing out to 168.63.129.16"),
