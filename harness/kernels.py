@@ -1,6 +1,7 @@
 """The kernels that an image can boot: configuration, modules on disk and built in, by version."""
 
 import posixpath
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,12 @@ def read_kernel(tree: Tree, version: str) -> Kernel:
 
 def _names(paths: Iterable[str]) -> frozenset[str]:
     return frozenset(posixpath.basename(path).partition(".ko")[0].replace("-", "_") for path in paths)
+
+
+def release_numbers(version: str) -> tuple[int, ...]:
+    """A version's numbers up to its first word: 4.18.0-80.4.2.el8_0.x86_64 has six."""
+    found = re.match(r"\d+(?:[.-]\d+)*", version)
+    return tuple(int(number) for number in re.findall(r"\d+", found[0])) if found else ()
 
 
 def initrd_path(tree: Tree, version: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from harness.checks.check import Complaints, check
 from harness.etc import configuration
 from harness.grub import Entry
-from harness.kernels import BOOT_DRIVERS, Kernel, initrd_path
+from harness.kernels import BOOT_DRIVERS, Kernel, initrd_path, release_numbers
 from harness.profile import DEBIAN, ENTERPRISE, GENERALIZED, PROVISIONED, SUSE, Profile
 from harness.tree import Tree
 from harness.unified import Unified
@@ -155,7 +155,7 @@ def _modprobe(tree: Tree) -> list[list[str]]:
 def the_kernel_reads_hyperv_memory_tables(kernels: dict[str, Kernel], entry: Entry) -> Complaints:
     """Older kernels take Hyper-V's tables of memory wrong on larger sizes, and die while booting."""
     for version in kernels:
-        numbers = _numbers(version)
+        numbers = release_numbers(version)
         backported = numbers[:3] == NUMA_BACKPORT[:3] and numbers >= NUMA_BACKPORT and ".el" in version
         if () < numbers < NUMA and not backported and "off" not in entry.values("numa"):
             yield f"kernel {version} is older than 2.6.37, and the default entry has no numa=off"
@@ -170,7 +170,7 @@ def the_kernel_reads_hyperv_memory_tables(kernels: dict[str, Kernel], entry: Ent
 def no_packet_stops_the_kernel(kernels: dict[str, Kernel]) -> Complaints:
     """Anybody who reaches a TCP port can bring kernels before June 2019 down: the Marketplace refuses them."""
     for version in kernels:
-        numbers = _numbers(version)
+        numbers = release_numbers(version)
         if numbers[:2] >= (5, 2):
             continue
         fixed = SACK_ENTERPRISE.get(numbers[:3]) if ".el" in version else None
@@ -182,12 +182,6 @@ def no_packet_stops_the_kernel(kernels: dict[str, Kernel]) -> Complaints:
                 yield f"kernel {version} is older than {'.'.join(map(str, (*numbers[:2], SACK[numbers[:2]])))}"
         else:
             yield f"kernel {version}: whether its maker repaired it, its version does not tell"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """A version's numbers up to its first word: 4.18.0-80.4.2.el8_0.x86_64 has six."""
-    found = re.match(r"\d+(?:[.-]\d+)*", version)
-    return tuple(int(number) for number in re.findall(r"\d+", found[0])) if found else ()
 
 
 @check(

@@ -4,9 +4,15 @@ import re
 
 from harness.checks.check import Complaints, check
 from harness.etc import configuration, is_enabled
+from harness.grub import Entry
+from harness.kernels import Kernel, release_numbers
 from harness.tree import Tree
 
 DOCUMENTED = "Microsoft: Time sync for Linux VMs"
+PTP, PTP_BACKPORT = (4, 11), (3, 10, 0, 693)
+"""The first kernel that shows the host's clock, and that of RHEL 7, which took it over."""
+CLOCKS = ("hyperv_clocksource_tsc_page", "hyperv_clocksource", "tsc", "arch_sys_counter")
+"""What the kernel may count time by on Azure; it chooses among them by itself."""
 FILES = ("/etc/chrony.conf", "/etc/chrony/chrony.conf", "/etc/chrony.d/*.conf", "/etc/chrony/conf.d/*.conf")
 
 
@@ -39,3 +45,23 @@ def the_time_zone_is_utc(tree: Tree) -> Complaints:
     zone = tree.link("/etc/localtime").rpartition("/zoneinfo/")[2]
     if zone and not re.fullmatch(r"(Etc/)?(UTC|UCT|Zulu|Universal|GMT)", zone):
         yield f"/etc/localtime leads to {zone}"
+
+
+@check("time.ptp-kernel", severity="recommended", source=DOCUMENTED, repair="Use a newer kernel, with PTP_1588_CLOCK")
+def the_kernel_shows_the_hosts_clock(kernels: dict[str, Kernel]) -> Complaints:
+    """chrony reads the host's time from a PTP clock that hv_utils makes: without one it has no exact source at all."""
+    for version, kernel in kernels.items():
+        numbers = release_numbers(version)
+        backported = ".el" in version and numbers[:3] == PTP_BACKPORT[:3] and numbers >= PTP_BACKPORT
+        if () < numbers < PTP and not backported:
+            yield f"kernel {version} is older than 4.11: its hv_utils makes no PTP clock"
+        elif kernel.config and kernel.config.get("PTP_1588_CLOCK") not in ("y", "m"):
+            yield f"kernel {version} has no PTP_1588_CLOCK"
+
+
+@check("time.clocksource", severity="recommended", source="LISA timesync", repair="Take it off the command line")
+def the_kernel_chooses_its_clock_by_itself(entry: Entry) -> Complaints:
+    """Hyper-V's own clock is read within the guest; one that was forced for another host is slow, or missing."""
+    for name in entry.values("clocksource")[-1:]:
+        if name not in CLOCKS:
+            yield f"the command line has clocksource={name}"

@@ -70,7 +70,7 @@ WAAGENT = "\n".join(
 )
 CONFIG = (
     "".join(f"CONFIG_{name}=m\n" for name in ("HYPERV", "HYPERV_STORAGE", "HYPERV_NET", "HYPERV_UTILS", "CIFS"))
-    + "CONFIG_SERIAL_8250=y\nCONFIG_TCG_CRB=y\nCONFIG_WATCHDOG=y\n# CONFIG_FLOPPY is not set\n"
+    + "CONFIG_SERIAL_8250=y\nCONFIG_PTP_1588_CLOCK=y\nCONFIG_TCG_CRB=y\nCONFIG_WATCHDOG=y\n# CONFIG_FLOPPY is not set\n"
 )
 CLOUD = {
     "05_logging.cfg": "output: {all: '| tee -a /var/log/cloud-init-output.log'}\n",

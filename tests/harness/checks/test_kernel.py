@@ -11,6 +11,7 @@ from harness.checks.kernel import (
     the_kernel_made_for_azure_boots,
     the_kernel_reads_hyperv_memory_tables,
 )
+from harness.checks.time import the_kernel_shows_the_hosts_clock
 from harness.grub import Entry
 from harness.kernels import BOOT_DRIVERS, Kernel
 from harness.profile import Profile
@@ -129,3 +130,23 @@ def test_finds_the_drivers_wherever_dracut_reads_them(tmp_path: Path, path: str,
     put(tmp_path, path, text)
     known = kernels("6", modules=" ".join(BOOT_DRIVERS))
     assert list(the_next_initramfs_finds_hyperv_disks_too(FolderTree(tmp_path), known)) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "options", "found"),
+    [
+        ("4.10.17-1", {}, "is older than 4.11"),
+        ("3.10.0-514.el7.x86_64", {}, "is older than 4.11"),
+        ("3.10.0-1160-generic", {}, "is older than 4.11"),
+        ("3.10.0-693.el7.x86_64", {}, ""),
+        ("4.11.0-1", {}, ""),
+        ("6.12.0-55.el10.x86_64", {"PTP_1588_CLOCK": "y"}, ""),
+        ("6.12.0-55.el10.x86_64", {"PTP_1588_CLOCK": "m"}, ""),
+        ("6.12.0-own", {"HYPERV": "y"}, "has no PTP_1588_CLOCK"),
+        ("linux", {}, ""),
+    ],
+)
+def test_wants_a_kernel_that_shows_the_hosts_clock(version: str, options: dict[str, str], found: str) -> None:
+    complaints = list(the_kernel_shows_the_hosts_clock({version: Kernel(version, options)}))
+    assert bool(complaints) == bool(found)
+    assert all(found in one for one in complaints)

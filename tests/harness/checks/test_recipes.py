@@ -24,8 +24,16 @@ JUDGED = {
     *("kernel.blacklist-extra", "initrd.hyperv-config", "cmdline.ifnames", "grub.bls", "ci.netconf"),
     *("swap.resource-disk", "resdisk.mountpoint", "resdisk.nvme", "lvm.devices-file", "scsi.timeout"),
     *("agent.hostkeys", "kernel.no-hv-blacklist", "kernel.floppy"),
+    *("net.el8", "net.nm-cloud-setup", "net.suse", "net.ubuntu", "net.unmanaged-vf", "udev.sriov-unmanaged"),
+    *("net.firewall", "repo.debian", "repo.ubuntu"),
 }
 """The checks of what a recipe itself decides."""
+OF_PACKAGES = {
+    "azure-vm-utils": "usr/lib/udev/rules.d/10-azure-unmanaged-sriov.rules",
+    "NetworkManager": "usr/sbin/NetworkManager",
+    "netplan.io": "usr/sbin/netplan",
+}
+"""What these packages bring that the checks look for."""
 CASES = [(one, who) for one in all_recipes() if one.family in FAMILIES for who in one.provisioning]
 
 
@@ -36,6 +44,8 @@ def written(root: Path, recipe: Recipe, provisioner: str) -> None:
     for file in (*recipe.early_files, *recipe.files, *way.files, *defaults):
         put(root, file.path, file.text)
     put(root, "etc/waagent.conf", "".join(f"{key}={value}\n" for key, value in way.agent_settings))
+    for package in {*OF_PACKAGES} & {*recipe.packages, *way.packages}:
+        put(root, OF_PACKAGES[package])
     assert recipe.initramfs
     put(root, GENERATORS[recipe.initramfs.tool])
     wants = root / "etc/systemd/system/multi-user.target.wants"
@@ -51,7 +61,11 @@ def facts(root: Path, recipe: Recipe, provisioner: str) -> dict[str, Any]:
     menu = "blscfg\n" if recipe.grub and recipe.grub.menu == "bls" else ""
     return {
         "tree": FolderTree(root),
-        "profile": Profile((2,), "generalized", provisioner, FAMILIES[recipe.family], recipe.arch),
+        "profile": Profile(
+            *((2,), "generalized", provisioner, FAMILIES[recipe.family], recipe.arch),
+            distro=(*recipe.os_ids, recipe.distro)[0],
+            version=recipe.release,
+        ),
         "entry": Entry("0", "Linux", args=recipe.cmdline),
         "grub": parse("/boot/grub2/grub.cfg", menu, {}),
         "kernels": {"6.12.0-1": Kernel("6.12.0-1", {}, frozenset(modules))},
