@@ -32,7 +32,7 @@ def test_finds_nothing_on_a_good_disk(good: Path) -> None:
         "ign.first-boot",
         "ign.root-last",
         "kernel.blacklist-extra",
-        *("net.el7", "net.el8", "net.nm-cloud-setup", "net.suse", "net.ubuntu"),
+        *("net.el7", "net.el8", "net.nm-cloud-setup", "net.suse", "net.ubuntu", "net.unmanaged-vf"),
         *("repo.el", "repo.ol", "repo.opensuse", "repo.ubuntu"),
         "spec.agent",
         "spec.no-deprovision",
