@@ -1,7 +1,6 @@
-"""Network settings as each family of distributions has them, accelerated networking, and firewalls (catalogue 2.5)."""
+"""Network settings as each family of distributions has them, and accelerated networking (catalogue 2.5)."""
 
 import re
-from collections.abc import Iterator
 
 from harness import cloudinit
 from harness.checks.check import Complaints, check
@@ -11,8 +10,6 @@ from harness.profile import CLOUD_INIT, ENTERPRISE, GENERALIZED, SPECIALIZED, SU
 from harness.tree import Tree
 
 MICROSOFT = "Microsoft: Prepare a Linux VHD for upload"
-HOST = ("168.63.129.16", "169.254.169.254")
-"""Azure's own addresses: the wireserver with DHCP and DNS, and the metadata service."""
 UNMANAGED = (
     "/etc/NetworkManager/conf.d/*.conf",
     "/usr/lib/NetworkManager/conf.d/*.conf",
@@ -25,7 +22,6 @@ IFCFG = "/etc/sysconfig/network-scripts/ifcfg-eth0"
 WANTED = {"ONBOOT": "yes", "BOOTPROTO": "dhcp"}
 DHCP = ("dhcp", "dhcp4", "dhcp+autoip")
 PROVISIONS = GENERALIZED & CLOUD_INIT
-DROPPED = re.compile(r"\b(DROP|REJECT|drop|reject)\b")
 
 
 @check(
@@ -136,66 +132,3 @@ def wicked_leaves_the_name_alone(tree: Tree) -> Complaints:
     for path in tree.glob("/etc/sysconfig/network/ifcfg-eth*"):
         if read_settings(tree.read_text(path)).get("BOOTPROTO", "dhcp").strip("'") not in DHCP:
             yield f"{path} is not for DHCP"
-
-
-@check(
-    "net.firewall",
-    source="Microsoft: What is IP address 168.63.129.16",
-    repair="Let SSH in, and the host's addresses out",
-)
-def the_firewall_lets_the_host_and_ssh_through(tree: Tree) -> Complaints:
-    """A guest that cannot reach its host never reports ready; one that lets no SSH in is lost to its administrator."""
-    yield from _ufw(tree)
-    yield from _firewalld(tree)
-    if is_enabled(tree, "nftables.service"):
-        yield from _nftables(tree)
-    if is_enabled(tree, "netfilter-persistent.service", "iptables.service"):
-        yield from _iptables(tree)
-
-
-def _ufw(tree: Tree) -> Iterator[str]:
-    if read_settings(tree.read_text("/etc/ufw/ufw.conf")).get("ENABLED") != "yes":
-        return
-    rules = "\n".join(line for _, _, line in configuration(tree, "/etc/ufw/user.rules"))
-    if not re.search(r"--dport 22\b.*-j ACCEPT|dports? (\d+,)*22\b.*ACCEPT", rules):
-        yield "/etc/ufw/user.rules lets no SSH in, and ufw is enabled"
-    defaults = read_settings(tree.read_text("/etc/default/ufw"))
-    if defaults.get("DEFAULT_OUTPUT_POLICY") in ("DROP", "REJECT") and HOST[0] not in rules:
-        yield f"/etc/default/ufw lets nothing out, and no rule names {HOST[0]}"
-
-
-def _firewalld(tree: Tree) -> Iterator[str]:
-    if not is_enabled(tree, "firewalld.service"):
-        return
-    zone = read_settings(tree.read_text("/etc/firewalld/firewalld.conf")).get("DefaultZone", "public")
-    own = [f"{folder}/{zone}.xml" for folder in ("/etc/firewalld/zones", "/usr/lib/firewalld/zones")]
-    path = next((one for one in own if tree.is_file(one)), "")
-    text = tree.read_text(path) if path else ""
-    if path and not re.search(r'service name="ssh"|port="22"|target="ACCEPT"', text):
-        yield f"{path} lets no SSH in, and is firewalld's default zone"
-
-
-def _nftables(tree: Tree) -> Iterator[str]:
-    path = next((one for one in ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf") if tree.is_file(one)), "")
-    text = "\n".join(line for _, _, line in configuration(tree, path)) if path else ""
-    for hook, wanted in (("input", r"dport\s+(ssh|22)\b|dport\s*\{[^}]*\b(ssh|22)\b"), ("output", re.escape(HOST[0]))):
-        closed = re.search(rf"hook {hook}\b[^}}]*policy drop", text)
-        if closed and not re.search(wanted, text):
-            what = "no SSH in" if hook == "input" else f"nothing out to {HOST[0]}"
-            yield f"{path} lets {what}"
-
-
-def _iptables(tree: Tree) -> Iterator[str]:
-    for path, number, line in configuration(tree, "/etc/iptables/rules.v4", "/etc/sysconfig/iptables"):
-        if (
-            any(one in line for one in HOST)
-            and DROPPED.search(line)
-            and "--uid-owner" not in line
-            and "--ctstate" not in line
-        ):
-            yield f"{path}:{number}: {line}"
-    text = "\n".join(line for _, _, line in configuration(tree, "/etc/iptables/rules.v4", "/etc/sysconfig/iptables"))
-    if re.search(r":INPUT DROP", text) and not re.search(r"--dport 22\b.*-j ACCEPT", text):
-        yield "the rules for iptables let no SSH in"
-    if re.search(r":OUTPUT DROP", text) and HOST[0] not in text:
-        yield f"the rules for iptables let nothing out to {HOST[0]}"

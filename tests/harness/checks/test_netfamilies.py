@@ -48,17 +48,6 @@ LEFT_ALONE = {
 UNMANAGED = {
     "etc/NetworkManager/conf.d/99-azure.conf": "[keyfile]\nunmanaged-devices=driver:mlx4_core;driver:mlx5_core\n"
 }
-FIREWALLD = {**unit("firewalld.service"), "usr/lib/firewalld/zones/public.xml": '<zone><service name="ssh"/></zone>'}
-IPTABLES = {
-    **unit("iptables.service"),
-    "etc/sysconfig/iptables": "*filter\n:INPUT DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n"
-    "-A INPUT -p tcp --dport 22 -j ACCEPT\n",
-}
-UFW = {
-    "etc/ufw/ufw.conf": "ENABLED=yes\n",
-    "etc/ufw/user.rules": "-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n",
-    "etc/default/ufw": 'DEFAULT_OUTPUT_POLICY="ACCEPT"\n',
-}
 NETPLAN = {"usr/sbin/netplan": "#!"}
 ALMA = {"etc/yum.repos.d/a.repo": "[baseos]\nmirrorlist=https://mirrors.almalinux.org/x\nenabled=1\n"}
 LATEST = {"etc/yum.repos.d/o.repo": "[ol9_baseos_latest]\nbaseurl=https://yum.oracle.com/x\n"}
@@ -101,9 +90,6 @@ def verdict(id: str, root: Path, profile: Profile, files: Mapping[str, str]) -> 
         ("net.unmanaged-vf", EL9, {**MANAGER, **UNMANAGED}),
         ("net.unmanaged-vf", DEBIAN, {**NETPLAN, "usr/lib/udev/rules.d/10-azure-unmanaged-sriov.rules": "#"}),
         ("net.unmanaged-vf", SLES, WICKED),
-        ("net.firewall", EL9, FIREWALLD),
-        ("net.firewall", EL9, IPTABLES),
-        ("net.firewall", UBUNTU, UFW),
         ("repo.el", EL9, ALMA),
         ("repo.el", EL9, {"etc/yum.repos.d/a.repo": "[el9_BaseOS]\nbaseurl=https://a\nenabled = True\n"}),
         ("repo.el", FEDORA, {"etc/yum.repos.d/a.repo": "[fedora]\nmetalink=https://a\n[x]\nenabled=0\n"}),
@@ -138,17 +124,6 @@ def test_likes_what_is_right(id: str, profile: Profile, files: Mapping[str, str]
         ("net.nm-cloud-setup", EL9_CLOUD, LEFT_ALONE, "neither nm-cloud-setup.timer nor"),
         ("net.unmanaged-vf", EL9, MANAGER, "nothing says"),
         ("net.unmanaged-vf", replace(EL9_CLOUD, kind="specialized"), MANAGER, "nothing says"),
-        ("net.firewall", EL9, {**FIREWALLD, "usr/lib/firewalld/zones/public.xml": "<zone/>"}, "lets no SSH in"),
-        ("net.firewall", EL9, {**IPTABLES, "etc/sysconfig/iptables": ":INPUT DROP\n"}, "let no SSH in"),
-        ("net.firewall", EL9, {**IPTABLES, "etc/sysconfig/iptables": ":OUTPUT DROP\n"}, "nothing out to 168.63.129.16"),
-        (
-            "net.firewall",
-            EL9,
-            {**IPTABLES, "etc/sysconfig/iptables": "-A OUTPUT -d 169.254.169.254 -j DROP\n"},
-            "etc/sysconfig/iptables:1: -A OUTPUT",
-        ),
-        ("net.firewall", UBUNTU, {**UFW, "etc/ufw/user.rules": ""}, "lets no SSH in, and ufw is enabled"),
-        ("net.firewall", UBUNTU, {**UFW, "etc/default/ufw": 'DEFAULT_OUTPUT_POLICY="DROP"\n'}, "lets nothing out"),
         (
             "repo.el",
             EL9,
