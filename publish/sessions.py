@@ -33,20 +33,21 @@ def session(target: Target, guard: Guard) -> Iterator[Session]:
         resources.session(target.cloud, target.subscription, target.resource_group, who, guard) as arm,
         shares.session(target.cloud, target.subscription, who, guard) as access,
     ):
-        yield Session(target, arm, access, _account(target, guard), guard)
+        yield Session(target, arm, access, account(target, guard), guard)
 
 
 @contextmanager
 def held(target: Target, progress: Progress) -> Iterator[Guard]:
     """Be the only one who works on this target's definitions, for as long as the guard that this gives lets anything
     out. The container is made if it is missing."""
-    account = _account(target, anything)
-    staging.ensure(account)
-    with lease.held(account, _locks(target), progress) as names:
+    store = account(target, anything)
+    staging.ensure(store)
+    with lease.held(store, _locks(target), progress) as names:
         yield names.require
 
 
-def _account(target: Target, guard: Guard) -> Staging:
+def account(target: Target, guard: Guard) -> Staging:
+    """The staging account of a target, as one that knows whose files it stages."""
     who = credentials.credential(target.cloud)
     # A header's text: ASCII alone.
     whose = f"{target.subscription}/{target.resource_group}/{target.name}".lower().encode("ascii", "replace").decode()

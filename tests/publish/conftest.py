@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from build.progress import Progress
-from publish import api, credentials, staging, targetfile
+from publish import api, sessions, staging, targetfile
+from publish.guard import anything
 from publish.plan import Plan
 from publish.playground import azure
 from publish.playground.azure import Playground
@@ -75,8 +76,6 @@ def desk(playground: Playground, tmp_path: Path) -> Desk:
 @pytest.fixture
 def account(desk: Desk) -> Staging:
     """The staging account of the desk's target, its container made."""
-    target = targetfile.load(desk.target)
-    who = credentials.credential(target.cloud)
-    made = Staging(target.blob_endpoint, target.staging.container, who, target.cloud.certificate)
+    made = sessions.account(targetfile.load(desk.target), anything)
     staging.ensure(made)
     return made

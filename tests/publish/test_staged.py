@@ -74,7 +74,7 @@ def test_says_what_is_there_of_each_file(order: Order, account: Staging, tmp_pat
     whole = read(disk(tmp_path / "data.vhd", seed=9))
     with_data = replace(order, data={3: whole})
     staging.upload(whole, with_data.data_blobs[3], account, Progress())
-    account.blob(order.blob).create(order.source.length, staging._metadata(order.source, staging.UPLOADING))
+    account.blob(order.blob).create(order.source.length, staging._metadata(order.source, staging.UPLOADING, account))
     left = order.source.blocks
     assert told(with_data) == (
         f"an earlier run has begun: {len(left) * 65536 >> 20} MiB are left",

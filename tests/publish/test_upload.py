@@ -279,7 +279,7 @@ def test_lets_another_upload_be_that_began_as_it_copied_the_base(
         if one.operation == "Copy Blob" and not seen:
             seen.append(one)
             other = desk.playground.blobs._client(f"{account.endpoint}/{account.container}/y.vhd")
-            other.create_page_blob(after.length, metadata=staging._metadata(after, staging.UPLOADING))
+            other.create_page_blob(after.length, metadata=staging._metadata(after, staging.UPLOADING, account))
             other.upload_page(file.read_bytes()[:PIECE], 0, PIECE)
         return None
 
@@ -299,7 +299,7 @@ def test_goes_on_with_a_delta_whose_copy_was_still_being_made(
     written(file, 0, b"changed")
     after, base = read(file), Base("x.vhd", source.blocks)
     account.blob("y.vhd").copy_from(
-        account.blob("x.vhd").url, {**staging._metadata(after, staging.UPLOADING), staging.BASE: base.name}
+        account.blob("x.vhd").url, {**staging._metadata(after, staging.UPLOADING, account), staging.BASE: base.name}
     )
     looked, state = list[str](), PageBlob.state
 
