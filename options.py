@@ -70,6 +70,13 @@ GUEST: Options = {
 }
 """What decides the machine that an image boots on, for `verify` and `boot`."""
 
+JUDGED: Options = {
+    "gen": Option("1, 2 or both: what it is meant to boot on (default: its manifest's word, or what its disk shows)"),
+    "type": Option("generalized or specialized (default: its manifest's word, or what its files show)"),
+    "provisioner": Option("cloud-init, waagent, ignition or none (likewise)"),
+}
+"""As what an image is judged, for `inspect` and `fix`."""
+
 
 def one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
     """The value, if it is one of the choices. Raises CallerError."""
@@ -103,6 +110,20 @@ def size_or_none(word: str) -> int | None:
     from build.sizes import parse_size
 
     return parse_size(word) if word else None
+
+
+def judged_as(options: Mapping[str, str]) -> dict[str, Any]:
+    """What the options of JUDGED say, by the names that a request has for it. Raises CallerError."""
+    from build.plan import GENERATIONS
+    from distros.recipe import KINDS
+    from harness.inference import PROVISIONERS
+
+    gen, kind, provisioner = options["gen"], options["type"], options["provisioner"]
+    return {
+        "generations": GENERATIONS[one_of("gen", gen, tuple(GENERATIONS))] if gen else None,
+        "kind": one_of("type", kind, KINDS) if kind else None,
+        "provisioner": one_of("provisioner", provisioner, PROVISIONERS) if provisioner else None,
+    }
 
 
 def image_path(word: str) -> Path:

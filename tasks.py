@@ -25,12 +25,14 @@ from options import (
     GUEST,
     IMAGE,
     JSON,
+    JUDGED,
     TARGET,
     VERSION,
     build_request,
     day_or_none,
     guest_options,
     image_path,
+    judged_as,
     one_of,
     path_or_none,
     target_path,
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from publish.plan import Plan
 
 PROJECT = Path(__file__).resolve().parent
-GENERATIONS = {"1": (1,), "2": (2,), "both": (1, 2)}
 
 
 def plan_printer(json: bool) -> "Callable[[Plan], None]":
@@ -153,10 +154,8 @@ def distros(c: Context, json: bool = False) -> None:
 
 
 @command(
+    JUDGED,
     image=f"{IMAGE}, or an unpacked root tree",
-    gen="1, 2 or both: what it is meant to boot on (default: its manifest's word, or what its disk shows)",
-    type="generalized or specialized (default: its manifest's word, or what its files show)",
-    provisioner="cloud-init, waagent, ignition or none (likewise)",
     only="these checks alone: ids with commas between them, as `checks` lists them",
     waive="a file with findings that are lived with, each with reason and end (docs/inspect.md)",
     explain="say what a check asks, why, and who says so; no image is needed",
@@ -169,9 +168,6 @@ def distros(c: Context, json: bool = False) -> None:
 def inspect(
     c: Context,
     image: str = "",
-    gen: str = "",
-    type: str = "",
-    provisioner: str = "",
     only: str = "",
     waive: str = "",
     explain: str = "",
@@ -180,6 +176,7 @@ def inspect(
     format: str = "text",
     output: str = "",
     json: bool = False,
+    **options: str,
 ) -> int:
     """Judge an image by its files alone, without booting it."""
     if explain:
@@ -192,11 +189,9 @@ def inspect(
 
     request = inspection.InspectRequest(
         image=image_path(image),
-        generations=GENERATIONS[one_of("gen", gen, tuple(GENERATIONS))] if gen else None,
-        kind=one_of("type", type, ("generalized", "specialized")) if type else None,
-        provisioner=one_of("provisioner", provisioner, inspection.PROVISIONERS) if provisioner else None,
         only=tuple(filter(None, only.split(","))),
         waivers=path_or_none(waive),
+        **judged_as(options),
     )
     wanted = "json" if json else one_of("format", format, ("text", *inspection.FORMATS))
     report = inspection.inspect(request)
@@ -221,13 +216,11 @@ def checks(c: Context, json: bool = False) -> None:
 
 
 @command(
+    JUDGED,
     image=IMAGE,
     only="ids of findings, with commas between them (default: all that can be repaired)",
     in_place="change the image itself, not a copy",
     output="where the copy goes (default: beside the image, with -fixed in its name)",
-    gen="1, 2 or both, as which it is judged (default: what its manifest says, or its disk)",
-    type="generalized or specialized, likewise",
-    provisioner="cloud-init, waagent, ignition or none, likewise",
     json=JSON,
 )
 def fix(
@@ -236,25 +229,20 @@ def fix(
     only: str = "",
     in_place: bool = False,
     output: str = "",
-    gen: str = "",
-    type: str = "",
-    provisioner: str = "",
     json: bool = False,
+    **options: str,
 ) -> int:
     """Repair what can be repaired of an image's findings without doubt and without a boot, then inspect it again."""
     from build.progress import Progress
     from harness.fix import api
     from harness.fix.render import lines
 
-    generations = {"1": (1,), "2": (2,), "both": (1, 2)}
     request = api.FixRequest(
-        image_path(image),
-        tuple(id for id in only.split(",") if id),
-        in_place,
-        path_or_none(output),
-        generations[one_of("gen", gen, tuple(generations))] if gen else None,
-        one_of("type", type, ("generalized", "specialized")) if type else None,
-        one_of("provisioner", provisioner, PROVISIONERS) if provisioner else None,
+        image=image_path(image),
+        only=tuple(filter(None, only.split(","))),
+        in_place=in_place,
+        output=path_or_none(output),
+        **judged_as(options),
     )
     fixed = api.fix(request, Progress())
     if json:
@@ -262,9 +250,6 @@ def fix(
     else:
         print(*lines(fixed), sep="\n")
     return 0 if fixed.report.passed else 1
-
-
-PROVISIONERS = ("cloud-init", "waagent", "ignition", "none")
 
 
 @command(
@@ -568,10 +553,11 @@ def standin(
     serve: bool = False,
 ) -> None:
     """Make a signed mirror of Debian's packages in the shape of a distribution's own, to test or try builds with."""
-    one_of("arch", arch, ("x86_64", "aarch64"))
     from build.progress import Progress
+    from distros.recipe import ARCHITECTURES
     from tests.standin import command as standins
 
+    one_of("arch", arch, ARCHITECTURES)
     request = standins.StandinRequest(kind, distro or None, release or None, arch, path_or_none(output), port)
     made = standins.make(request, Progress())
     print(*standins.lines(made, request), sep="\n", flush=True)

@@ -1,54 +1,22 @@
 """What a matrix's TOML may say: every key and the kind of its value."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
+from build.plan import GENERATIONS
+from build.spec.kinds import Day, Flag, Kind, ListOf, Number, OneOf, Size, Table, Text
+from distros.recipe import ARCHITECTURES, KINDS
 
-from build.spec.complaint import Complaint, complaint
-from build.spec.document import Node
-from build.spec.kinds import Flag, Kind, ListOf, OneOf, Size, Table, Text, described
-
-GENERATIONS = ("1", "2", "both")
-KINDS = ("generalized", "specialized")
 NAME = Text(r"[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?", "small letters, digits, dots and dashes")
 SOME = Text(r"[\s\S]*\S[\s\S]*", "it is empty")
 WORDS = ListOf(SOME, 1)
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number between two others, whole or not."""
-
-    least: float
-    most: float
-    whole: bool = True
-
-    def check(self, node: Node) -> Iterator[Complaint]:
-        """Whether it is one, and in between."""
-        if type(node.value) is not int and (self.whole or type(node.value) is not float):
-            yield complaint(node.place, f"this is {described(node.value)}, it takes a number")
-        elif not self.least <= node.value <= self.most:
-            yield complaint(node.place, f"{node.value} will not do: from {self.least:g} to {self.most:g}")
-
-
-@dataclass(frozen=True)
-class Day:
-    """A date, as TOML writes it."""
-
-    def check(self, node: Node) -> Iterator[Complaint]:
-        """Whether it is one."""
-        if not isinstance(node.value, date) or isinstance(node.value, datetime):
-            yield complaint(node.place, "this is no date: write it without quotes, as 2030-06-30")
 
 
 def _axes() -> dict[str, Kind]:
     return {
         "distros": WORDS,
         "releases": WORDS,
-        "generations": ListOf(OneOf(GENERATIONS), 1),
+        "generations": ListOf(OneOf(tuple(GENERATIONS)), 1),
         "kinds": ListOf(OneOf(KINDS), 1),
         "provisioners": WORDS,
-        "arch": ListOf(OneOf(("x86_64", "aarch64")), 1),
+        "arch": ListOf(OneOf(ARCHITECTURES), 1),
     }
 
 

@@ -1,7 +1,7 @@
 """The plan of a night: the jobs of a matrix, as values. Archives are asked for their state, and nothing is changed."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -10,6 +10,7 @@ from typing import Any
 
 from build import api
 from build.errors import CallerError
+from build.plan import GENERATIONS
 from factory.job import Job, Slots
 from factory.matrix import Cell, Matrix, Publication
 from factory.wishes import lock_of, request, told
@@ -19,7 +20,6 @@ from harness.scenario import find_scenario, refusal
 
 ASKERS = 4
 """How many archives are asked at once."""
-GENERATIONS: Mapping[str, tuple[int, ...]] = {"1": (1,), "2": (2,), "both": (1, 2)}
 GUEST_MEMORY = 2048
 """MiB that a guest and its QEMU take."""
 DISK, RUN = 4096, 2048

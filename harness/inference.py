@@ -11,6 +11,8 @@ from harness.kernels import Kernel
 from harness.profile import Profile
 from harness.tree import Tree
 
+PROVISIONERS = ("cloud-init", "waagent", "ignition", "none")
+"""What may set an image's machines up."""
 STAND_IN = (
     "It was made from a stand-in mirror: this proves Kiln's code, and nothing of the distribution it is named for."
 )

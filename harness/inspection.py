@@ -15,9 +15,6 @@ from harness.render_sarif import render as sarif
 from harness.render_screen import render as screen
 from harness.report import UNREAD, Report, Status
 
-PROVISIONERS = ("cloud-init", "waagent", "ignition", "none")
-
-
 FORMATS = ("json", "sarif", "junit", "html")
 """How a report can be told besides text for a screen."""
 

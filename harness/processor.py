@@ -39,9 +39,9 @@ X86_64 = Processor(
     arch="x86_64",
     qemu="qemu-system-x86_64",
     package="qemu-system-x86",
-    # Linux clears pages byte by byte where a processor says that it is fast at that (erms, fsrm); an emulated one writes
-    # eight bytes in the same time, and a page that held code of many processes (see `harness.translations`) costs a
-    # look through all of its translations for each write: a boot stood still for two minutes in one such page.
+    # Linux clears pages byte by byte where a processor is fast at that (erms, fsrm). An emulated one writes eight bytes
+    # in the same time; and where a page held code of many processes, each write looks through all of that page's
+    # translations (see `harness.translations`): a boot stood still for two minutes in one such page.
     emulated="max,-hypervisor,-erms,-fsrm",
     real="host,-hypervisor",
     uefi_machine="q35",

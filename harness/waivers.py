@@ -5,30 +5,19 @@ A waived finding stays in the report, with the reason, and fails nothing. One wh
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from build.errors import CallerError
-from build.spec.complaint import Complaint, complaint
 from build.spec.document import Malformed, Node, parse
-from build.spec.kinds import Kind, ListOf, OneOf, Table, Text
+from build.spec.kinds import Day, Kind, ListOf, OneOf, Table, Text
 from harness.checks import all_checks
 from harness.report import Status, Verdict
 
 SOME = Text(r"[\s\S]*\S[\s\S]*", "it is empty")
 HINT = "docs/inspect.md explains every key of a waiver"
-
-
-@dataclass(frozen=True)
-class Day:
-    """A date, as TOML writes it."""
-
-    def check(self, node: Node) -> Iterator[Complaint]:
-        """Whether it is one."""
-        if not isinstance(node.value, date) or isinstance(node.value, datetime):
-            yield complaint(node.place, "this is no date: write it without quotes, as 2030-06-30")
 
 
 @dataclass(frozen=True)

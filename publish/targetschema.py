@@ -8,11 +8,10 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 
 from build.spec.complaint import Complaint, complaint
 from build.spec.document import Node
-from build.spec.kinds import Flag, Kind, ListOf, OneOf, Table, Text, Values, described
+from build.spec.kinds import Day, Flag, Kind, ListOf, Number, OneOf, Table, Text, Values, described
 from publish.clouds import CLOUDS
 from publish.target import KINDS, plain_region
 
@@ -24,31 +23,6 @@ LARGEST_LUN = 63
 MOST_REPLICAS = 100
 LARGEST_PART = 2**31 - 1
 """A version's name is three numbers of 32 bits with a sign."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A whole number between two others."""
-
-    least: int
-    most: int
-
-    def check(self, node: Node) -> Iterator[Complaint]:
-        """Whether it is one, and in between."""
-        if type(node.value) is not int:
-            yield complaint(node.place, f"this is {described(node.value)}, it takes a number")
-        elif not self.least <= node.value <= self.most:
-            yield complaint(node.place, f"{node.value} will not do: from {self.least} to {self.most}")
-
-
-@dataclass(frozen=True)
-class Day:
-    """A date, as TOML writes it."""
-
-    def check(self, node: Node) -> Iterator[Complaint]:
-        """Whether it is one."""
-        if not isinstance(node.value, date) or isinstance(node.value, datetime):
-            yield complaint(node.place, "this is no date: write it without quotes, as 2030-06-30")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -67,6 +68,32 @@ class Flag:
         """Whether it is."""
         if not isinstance(node.value, bool):
             yield complaint(node.place, f"this is {described(node.value)}, it takes true or false")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number between two others, whole or not."""
+
+    least: float
+    most: float
+    whole: bool = True
+
+    def check(self, node: Node) -> Iterator[Complaint]:
+        """Whether it is one, and in between."""
+        if type(node.value) is not int and (self.whole or type(node.value) is not float):
+            yield complaint(node.place, f"this is {described(node.value)}, it takes a number")
+        elif not self.least <= node.value <= self.most:
+            yield complaint(node.place, f"{node.value} will not do: from {self.least:g} to {self.most:g}")
+
+
+@dataclass(frozen=True)
+class Day:
+    """A date, as TOML writes it."""
+
+    def check(self, node: Node) -> Iterator[Complaint]:
+        """Whether it is one."""
+        if not isinstance(node.value, date) or isinstance(node.value, datetime):
+            yield complaint(node.place, "this is no date: write it without quotes, as 2030-06-30")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from distros import debian
 from harness.inspect import inspect
 from tests.defects.kinds import I386, shell_for
 from tests.harness import images
@@ -277,7 +278,7 @@ DEFECTS: list[tuple[str, Change]] = [
     ("pkg.hyperv-daemons", swap("var/lib/dpkg/status", "hyperv-daemons", "other")),
     ("pkg.omi", add("var/lib/dpkg/status", "\nPackage: omi\nStatus: install ok installed\nVersion: 1.6.8.0\n")),
     ("pkg.python-openssl", remove("usr/bin/openssl")),
-    ("repo.debian", swap("etc/apt/sources.list.d/debian.sources", "deb.debian.org", "packages.example.org")),
+    ("repo.debian", swap("etc/apt/sources.list.d/debian.sources", debian.HOST, "http://packages.example.org")),
     ("repo.debian", add("etc/apt/sources.list.d/debian.sources", "Enabled: no\n")),
     ("repo.sources", write("etc/apt/sources.list", "deb http://10.0.0.1/debian trixie main\n")),
     ("resdisk.ci-order", _old_cloud_init("cloud_init_modules:\n - disk_setup\ncloud_config_modules:\n - mounts\n")),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from build.command import find
 from build.vhd import append_footer
+from distros import debian
 from tests.harness.signed import VENDOR, program, shim
 
 VERSION = "6.1.0-1-cloud-amd64"
@@ -94,7 +95,7 @@ PROGRAMS += (
 PROGRAMS += ("usr/sbin/azure-nvme-id", "usr/lib/x86_64-linux-gnu/libcrypto.so.3", "usr/lib/python3.11/os.py")
 FILES = {
     "boot/grub/grub.cfg": GRUB,
-    "etc/apt/sources.list.d/debian.sources": "Types: deb\nURIs: https://deb.debian.org/debian\nSuites: sid\n",
+    "etc/apt/sources.list.d/debian.sources": f"Types: deb\nURIs: {debian.HOST}/debian\nSuites: sid\n",
     f"boot/config-{VERSION}": CONFIG,
     f"usr/lib/modules/{VERSION}/modules.dep": "".join(f"kernel/{name}.ko.xz:\n" for name in MODULES.split()),
     f"usr/lib/modules/{VERSION}/modules.builtin": "kernel/drivers/scsi/sd_mod.ko\n",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from distros import debian
 from harness.checks import all_checks
 from harness.checks.check import judge
 from harness.profile import Profile
@@ -60,7 +61,7 @@ APT = {
 }
 LISTED = {
     "etc/apt/sources.list": "deb mirror+file:/etc/apt/mirrors/d.list trixie main\n",
-    "etc/apt/mirrors/d.list": "https://deb.debian.org/debian\n",
+    "etc/apt/mirrors/d.list": f"{debian.HOST}/debian\n",
 }
 
 
