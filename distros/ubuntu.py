@@ -153,6 +153,8 @@ NOBLE = Recipe(
         *("ubuntu-minimal", "initramfs-tools", "zstd", "init", "udev", "dbus", "libpam-systemd", "polkitd"),
         *("systemd-resolved", "libnss-resolve", "netplan.io", "chrony"),
         *("cloud-guest-utils", "fdisk", "gdisk", "e2fsprogs", "dosfstools", "eject"),
+        # Ubuntu brought it to 22.04 and 24.04 by their updates.
+        "azure-vm-utils",
         *("openssh-server", "ssh-import-id", "sudo", "unattended-upgrades", "apparmor", "apt-utils"),
         *("ca-certificates", "ubuntu-keyring"),
         *("iproute2", "iptables", "iputils-ping", "less", "nano", "netbase", "vim-tiny", "whiptail"),
@@ -180,7 +182,7 @@ NOBLE = Recipe(
         "grub-pc grub-pc/cloud_style_installation boolean true",
         "grub-pc grub-efi/cloud_style_installation boolean true",
     ),
-    early_files=(debian.INITRAMFS_MODULES, debian.INITRAMFS_FSCK),
+    early_files=(debian.INITRAMFS_MODULES, debian.INITRAMFS_FSCK, debian.INITRAMFS_MISPLACED),
     files=(
         sources("noble"),
         *mirrors("http://azure.archive.ubuntu.com/ubuntu", MAIN, SECURITY),
@@ -190,7 +192,6 @@ NOBLE = Recipe(
         TextFile("/etc/modprobe.d/azure-blacklist.conf", "blacklist floppy\nblacklist pcspkr\n"),
         renews_loaders("x86_64-efi"),
         azure.PTP_LINK,
-        azure.UNMANAGED_SRIOV,
     ),
     provisioning={
         "cloud-init": Provisioning(
@@ -278,17 +279,15 @@ RESOLUTE = replace(
     end_of_support="2031-05-29",
     archives=archives("resolute"),
     packages=(
-        # dracut has taken initramfs-tools' place since 25.10; the rules of azure-vm-utils that of ours.
+        # It has taken initramfs-tools' place since 25.10.
         *(name for name in NOBLE.packages if name != "initramfs-tools"),
-        *("dracut", "azure-vm-utils"),
+        "dracut",
     ),
     # The kernel that the release came with is the newest one still.
     kernels={"": Kernel(("linux-azure",))},
     early_files=(DRACUT,),
-    files=(
-        sources("resolute"),
-        *(file for file in NOBLE.files[1:] if file not in (azure.PTP_LINK, azure.UNMANAGED_SRIOV)),
-    ),
+    # Its udev has a rule of its own for the host's clock.
+    files=(sources("resolute"), *(file for file in NOBLE.files[1:] if file != azure.PTP_LINK)),
     initramfs=Initramfs("dracut", "/boot/initrd.img-{kernel}", DRIVERS),
 )
 
