@@ -68,7 +68,10 @@ def main(told: Mapping[str, Any]) -> int:
         started=started,
         seconds=round(time.monotonic() - begun, 1),
         events=played.events,
-        notes=profile.inferred + notes(played) + tuple(f"Of its evidence: {why}." for why in lacks if why),
+        notes=(
+            *((told["note"],) if told.get("note") else ()),
+            *(*profile.inferred, *notes(played), *(f"Of its evidence: {why}." for why in lacks if why)),
+        ),
         files=_files(folder, scenario),
         console_tail=played.console,
         azure=answer(played.chapters),

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from build import wholefile
 from build.errors import Bug, MachineError
 from build.progress import Progress
+from harness import emulator
 from harness.accelerator import Accelerator, choose_accelerator
 from harness.processor import X86_64, processor
 from harness.report import Report
@@ -126,6 +127,20 @@ def _order(one: Run, folder: Path, digest: Path, request: VerifyRequest, fork: P
 
 
 def _play(
+    runs: tuple[Run, ...], orders: list[Mapping[str, Any]], request: VerifyRequest, progress: Progress
+) -> list[Report]:
+    """The reports of these runs, in their order. Those whose guest the emulator let die are played once more."""
+    reports = _played(runs, orders, request, progress)
+    for place, order in enumerate(orders):
+        folder = Path(order["folder"])
+        if not request.hold and (console := emulator.fault(reports[place], folder)):
+            progress.note(f"{runs[place].name}: the emulator let the kernel die, not the image: played once more")
+            (reports[place],) = _played((runs[place],), [{**order, "note": emulator.AGAIN}], request, progress)
+            wholefile.write(folder / emulator.KEPT, console)
+    return reports
+
+
+def _played(
     runs: tuple[Run, ...], orders: list[Mapping[str, Any]], request: VerifyRequest, progress: Progress
 ) -> list[Report]:
     """The reports of these runs, in their order, however many were played at once."""

@@ -8,7 +8,9 @@ from distros.debian import INITRAMFS_MISPLACED
 
 
 def run_hook(initramfs: Path) -> None:
-    subprocess.run(["/bin/sh", "-c", INITRAMFS_MISPLACED.text], env={**os.environ, "DESTDIR": str(initramfs)}, check=True)
+    subprocess.run(
+        ["/bin/sh", "-c", INITRAMFS_MISPLACED.text], env={**os.environ, "DESTDIR": str(initramfs)}, check=True
+    )
 
 
 def misplace(initramfs: Path, program: str) -> None:
