@@ -84,7 +84,8 @@ BROKEN = (
         "no sr driver",
         {"/etc/modprobe.d/cis.conf": "install sr_mod /bin/false\n"},
         ("kernel.no-hv-blacklist",),
-        ("run.custom-data",),
+        # The initramfs has the driver and loads it: the disc goes missing once an update makes the initramfs anew.
+        (),
         "Succeeded",
     ),
     Broken(
