@@ -20,7 +20,7 @@ from harness.play import BOOT_LIMIT
 from harness.sandbox import run_sealed
 from harness.scratch import scratch_folder
 from harness.sshkey import load_key, make_key
-from harness.stage import Stage, staged
+from harness.stage import Setting, Stage, staged
 from harness.subject import open_subject
 from harness.terminal import attach, serial_console
 from harness.wishes import MachineWishes, machine_order, machines, read_text
@@ -59,7 +59,7 @@ def main(told: Mapping[str, Any]) -> int:
     key = load_key(order.ssh_key) if order.ssh_key else make_key()
     progress = Progress()
     injection = FaultPlan.of(told["faults"], told["script"]).injection
-    with staged(order, profile_of(order), key, folder, injection=injection) as stage:
+    with staged(order, profile_of(order), key, folder, Setting(injection=injection)) as stage:
         progress.note(f"Machine {order.machine.name} by {stage.accelerator.name}. Leave with Ctrl-].")
         try:
             _shell(stage, progress) if told["ssh"] else _console(stage)

@@ -22,7 +22,7 @@ from harness.report import Event
 from harness.scenario import Scenario
 from harness.scratch import scratch_folder
 from harness.sshkey import Key, load_key, make_key
-from harness.stage import Stage, staged
+from harness.stage import Setting, Stage, staged
 from harness.stint import Stint
 
 SCREENSHOT = "screenshot.png"
@@ -125,8 +125,8 @@ def _stints(
     injection = play.faults.injection
     fork = play.fork if play.fork and not unlike(order.machine, order.seed, stint, injection) else None
     key, lasting = memory.key(order), memory.lasting(stint)
-    shared = bool(others)
-    with staged(order, profile, key, folder, play.link, lasting, stint, fork, injection, shared, beside) as stage:
+    setting = Setting(play.link, lasting, stint, fork, injection, shared=bool(others), beside=beside)
+    with staged(order, profile, key, folder, setting) as stage:
         if not stint.fresh and (known := memory.hosts.get(stint.vm)):
             # Azure has not forgotten the machine: it does not report again what it has reported.
             stage.host.health, stage.host.ejected = known.health, known.ejected

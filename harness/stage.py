@@ -65,52 +65,52 @@ class Stage:
         return str(leased[-1].details["address"]) if leased else self.vm.address
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What a machine is staged with besides itself.
+
+    `wire` is how it is wired (`harness.wire`; None: whatever works here). What the guest writes goes with the machine,
+    unless `lasting` says where it is kept: what is there already, from an earlier machine, is used on. `stint` says
+    which VM it is, in which container, and with what clock and disks, `injection` what goes wrong on purpose. With a
+    `fork` the machine goes on from there. One that is `shared` may have others `beside` it, in its network, while it
+    stands.
+    """
+
+    wire: str | None = None
+    lasting: Lasting | None = None
+    stint: Stint = FIRST_BOOT
+    fork: Fork | None = None
+    injection: Injection = NOTHING
+    shared: bool = False
+    beside: Stage | None = None
+
+
 @contextmanager
-def staged(
-    order: Order,
-    profile: Profile,
-    key: Key,
-    folder: Path,
-    wire: str | None = None,
-    lasting: Lasting | None = None,
-    stint: Stint = FIRST_BOOT,
-    fork: Fork | None = None,
-    injection: Injection = NOTHING,
-    shared: bool = False,
-    beside: Stage | None = None,
-) -> Iterator[Stage]:
+def staged(order: Order, profile: Profile, key: Key, folder: Path, of: Setting = Setting()) -> Iterator[Stage]:
     """A machine, switched on before its host; both are gone when the block is left, and the image is as it was.
 
-    The folder gets the console's log and the journal. What the guest writes goes with the machine, unless `lasting`
-    says where it is kept: what is there already, from an earlier machine, is used on. `stint` says which VM it is, in
-    which container, and with what clock and disks, `injection` what goes wrong on purpose. With a `fork` the machine
-    goes on from there. One that is `shared` may have others `beside` it, in its network, while it stands.
-    Raises MachineError or CallerError where it cannot be set up.
+    The folder gets the console's log and the journal. Raises MachineError or CallerError where it cannot be set up.
     """
     folder.mkdir(parents=True, exist_ok=True)
     check_machine(order, processor(profile.arch))
     accelerator = choose_accelerator(processor(profile.arch))
-    vm = with_cards(with_disks(make_vm(order, profile, key, stint.vm, stint.container), stint), stint)
-    at_first = waiting(vm, stint.pool)
+    vm = with_cards(with_disks(make_vm(order, profile, key, of.stint.vm, of.stint.container), of.stint), of.stint)
+    at_first = waiting(vm, of.stint.pool)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder(folder))
-        lasting = lasting or lasting_in(scratch)
+        lasting = of.lasting or lasting_in(scratch)
         journal = stack.enter_context(Journal(folder / JOURNAL))
         host = AzureHost(at_first, journal)
-        if beside:
-            made = stack.enter_context(ports((at_first.mac, *at_first.more_macs), wire))
-            network = stack.enter_context(_joined(beside.network, host))
-        else:
-            made = stack.enter_context(_linked(at_first, wire, shared))
-            network = stack.enter_context(_services(order, made, host, scratch, injection))
+        made, network = stack.enter_context(_wired(order, at_first, host, scratch, of))
         tpm = stack.enter_context(virtual_tpm(lasting.tpm)) if order.machine.vtpm else None
-        if fork:
-            fork.lay(lasting, folder)
-        hardware = hardware_of(order, profile, at_first, accelerator, made, scratch, lasting, tpm, stint, injection)
-        event = "goes on from a shared boot" if fork else "switched on"
+        if of.fork:
+            of.fork.lay(lasting, folder)
+        hardware = hardware_of(
+            order, profile, at_first, accelerator, made, scratch, lasting, tpm, of.stint, of.injection
+        )
+        event = "goes on from a shared boot" if of.fork else "switched on"
         journal.add("machine", event, profile=order.machine.name, accelerator=accelerator.name)
-        machine = stack.enter_context(_machine(hardware, fork, folder, host))
-        console = Console(folder / CONSOLE, machine.check_alive)
+        machine = stack.enter_context(_machine(hardware, of.fork, folder, host))
         guest = Guest(vm.address, order.admin, key)
         stack.callback(guest.close)
         scene = Scene(
@@ -120,8 +120,23 @@ def staged(
             scratch / DISC,
             partial(_hand_over, vm, host, network),
         )
-        stack.enter_context(directed(scene, (*injection.moments, *_reused(stint.pool))))
-        yield Stage(vm, host, machine, console, guest, accelerator, made, folder, network, injection)
+        stack.enter_context(directed(scene, (*of.injection.moments, *_reused(of.stint.pool))))
+        console = Console(folder / CONSOLE, machine.check_alive)
+        yield Stage(vm, host, machine, console, guest, accelerator, made, folder, network, of.injection)
+
+
+@contextmanager
+def _wired(
+    order: Order, vm: VirtualMachine, host: AzureHost, scratch: Path, of: Setting
+) -> Iterator[tuple[Link, Network]]:
+    """The machine's link and the network behind it: its own, or that of the machine beside it."""
+    with ExitStack() as stack:
+        if of.beside:
+            made = stack.enter_context(ports((vm.mac, *vm.more_macs), of.wire))
+            yield made, stack.enter_context(_joined(of.beside.network, host))
+        else:
+            made = stack.enter_context(_linked(vm, of.wire, of.shared))
+            yield made, stack.enter_context(_services(order, made, host, scratch, of.injection))
 
 
 def _reused(pool: str) -> tuple[Moment, ...]:

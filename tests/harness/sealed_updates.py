@@ -12,7 +12,7 @@ from harness.machines import GEN1, GEN2
 from harness.order import Order, profile_of
 from harness.play import BOOT_LIMIT, first_boot
 from harness.sshkey import make_key
-from harness.stage import staged
+from harness.stage import Setting, staged
 
 
 def main(request: Mapping[str, Any]) -> int:
@@ -22,7 +22,9 @@ def main(request: Mapping[str, Any]) -> int:
     told: dict[str, Any] = {"boots": []}
     for number, machine in enumerate((GEN2, GEN1, GEN2)):
         here = replace(order, machine=machine)
-        with staged(here, profile_of(here), key, folder / f"boot-{number}", lasting=lasting_in(folder)) as stage:
+        with staged(
+            here, profile_of(here), key, folder / f"boot-{number}", Setting(lasting=lasting_in(folder))
+        ) as stage:
             boot = first_boot(stage, profile_of(here), True)
             told["boots"].append([boot.ending, boot.facts["firmware"] if boot.facts else ""])
             if boot.facts is None:
