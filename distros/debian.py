@@ -93,8 +93,8 @@ INITRAMFS_MISPLACED = TextFile(
 # The hook azure-disk copies its programs to $DESTDIR below $DESTDIR: move them to where udev's rules look for them.
 [ "$1" != prereqs ] || exit 0
 misplaced=$DESTDIR$DESTDIR
-# Names in bin may be hard links to busybox: written to, they would change every other one, the shell too.
 [ -d "$misplaced" ] || exit 0
+# Names in bin may be hard links to busybox: written to, they would change every other one, the shell too.
 for folder in bin sbin; do
     [ ! -d "$misplaced/$folder" ] || cp -p --remove-destination "$misplaced/$folder"/* "$DESTDIR/$folder/"
 done

@@ -11,8 +11,8 @@ from pathlib import Path
 from harness.console import plain
 from harness.report import Report
 
-INT3 = re.compile(r"\bint3: 0000 \[#1\].*")
-"""Of a kernel's first oops, before and since Linux 6.9."""
+INT3 = re.compile(r"\bint3: 0000 \[#1\]")
+"""Of a kernel's first oops; later kernels write "Oops: " before it."""
 KEPT = "emulators-fault.log"
 """Where the console of such a boot is kept, beside the report of the next one."""
 AGAIN = (

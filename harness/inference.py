@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from build.gpt import BIOS_BOOT, ESP, MBR_ESP
+from distros import recipe
 from harness.diskfacts import DiskFacts
 from harness.etc import read_release, read_settings
 from harness.flatcar import is_flatcar
@@ -11,7 +12,7 @@ from harness.kernels import Kernel
 from harness.profile import Profile
 from harness.tree import Tree
 
-PROVISIONERS = ("cloud-init", "waagent", "ignition", "none")
+PROVISIONERS = (*recipe.PROVISIONERS, "ignition")
 """What may set an image's machines up."""
 STAND_IN = (
     "It was made from a stand-in mirror: this proves Kiln's code, and nothing of the distribution it is named for."

@@ -69,8 +69,10 @@ def main(told: Mapping[str, Any]) -> int:
         seconds=round(time.monotonic() - begun, 1),
         events=played.events,
         notes=(
-            *((told["note"],) if told.get("note") else ()),
-            *(*profile.inferred, *notes(played), *(f"Of its evidence: {why}." for why in lacks if why)),
+            *filter(None, [told.get("note")]),
+            *profile.inferred,
+            *notes(played),
+            *(f"Of its evidence: {why}." for why in lacks if why),
         ),
         files=_files(folder, scenario),
         console_tail=played.console,

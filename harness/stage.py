@@ -86,31 +86,32 @@ class Setting:
 
 
 @contextmanager
-def staged(order: Order, profile: Profile, key: Key, folder: Path, of: Setting = Setting()) -> Iterator[Stage]:
+def staged(order: Order, profile: Profile, key: Key, folder: Path, setting: Setting = Setting()) -> Iterator[Stage]:
     """A machine, switched on before its host; both are gone when the block is left, and the image is as it was.
 
     The folder gets the console's log and the journal. Raises MachineError or CallerError where it cannot be set up.
     """
+    stint = setting.stint
     folder.mkdir(parents=True, exist_ok=True)
     check_machine(order, processor(profile.arch))
     accelerator = choose_accelerator(processor(profile.arch))
-    vm = with_cards(with_disks(make_vm(order, profile, key, of.stint.vm, of.stint.container), of.stint), of.stint)
-    at_first = waiting(vm, of.stint.pool)
+    vm = with_cards(with_disks(make_vm(order, profile, key, stint.vm, stint.container), stint), stint)
+    at_first = waiting(vm, stint.pool)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder(folder))
-        lasting = of.lasting or lasting_in(scratch)
+        lasting = setting.lasting or lasting_in(scratch)
         journal = stack.enter_context(Journal(folder / JOURNAL))
         host = AzureHost(at_first, journal)
-        made, network = stack.enter_context(_wired(order, at_first, host, scratch, of))
+        made, network = stack.enter_context(_wired(order, at_first, host, scratch, setting))
         tpm = stack.enter_context(virtual_tpm(lasting.tpm)) if order.machine.vtpm else None
-        if of.fork:
-            of.fork.lay(lasting, folder)
+        if setting.fork:
+            setting.fork.lay(lasting, folder)
         hardware = hardware_of(
-            order, profile, at_first, accelerator, made, scratch, lasting, tpm, of.stint, of.injection
+            order, profile, at_first, accelerator, made, scratch, lasting, tpm, stint, setting.injection
         )
-        event = "goes on from a shared boot" if of.fork else "switched on"
+        event = "goes on from a shared boot" if setting.fork else "switched on"
         journal.add("machine", event, profile=order.machine.name, accelerator=accelerator.name)
-        machine = stack.enter_context(_machine(hardware, of.fork, folder, host))
+        machine = stack.enter_context(_machine(hardware, setting.fork, folder, host))
         guest = Guest(vm.address, order.admin, key)
         stack.callback(guest.close)
         scene = Scene(
@@ -120,23 +121,23 @@ def staged(order: Order, profile: Profile, key: Key, folder: Path, of: Setting =
             scratch / DISC,
             partial(_hand_over, vm, host, network),
         )
-        stack.enter_context(directed(scene, (*of.injection.moments, *_reused(of.stint.pool))))
+        stack.enter_context(directed(scene, (*setting.injection.moments, *_reused(stint.pool))))
         console = Console(folder / CONSOLE, machine.check_alive)
-        yield Stage(vm, host, machine, console, guest, accelerator, made, folder, network, of.injection)
+        yield Stage(vm, host, machine, console, guest, accelerator, made, folder, network, setting.injection)
 
 
 @contextmanager
 def _wired(
-    order: Order, vm: VirtualMachine, host: AzureHost, scratch: Path, of: Setting
+    order: Order, vm: VirtualMachine, host: AzureHost, scratch: Path, setting: Setting
 ) -> Iterator[tuple[Link, Network]]:
     """The machine's link and the network behind it: its own, or that of the machine beside it."""
     with ExitStack() as stack:
-        if of.beside:
-            made = stack.enter_context(ports((vm.mac, *vm.more_macs), of.wire))
-            yield made, stack.enter_context(_joined(of.beside.network, host))
+        if setting.beside:
+            made = stack.enter_context(ports((vm.mac, *vm.more_macs), setting.wire))
+            yield made, stack.enter_context(_joined(setting.beside.network, host))
         else:
-            made = stack.enter_context(_linked(vm, of.wire, of.shared))
-            yield made, stack.enter_context(_services(order, made, host, scratch, of.injection))
+            made = stack.enter_context(_linked(vm, setting.wire, setting.shared))
+            yield made, stack.enter_context(_services(order, made, host, scratch, setting.injection))
 
 
 def _reused(pool: str) -> tuple[Moment, ...]:

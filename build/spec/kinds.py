@@ -83,7 +83,7 @@ class Number:
         if type(node.value) is not int and (self.whole or type(node.value) is not float):
             yield complaint(node.place, f"this is {described(node.value)}, it takes a number")
         elif not self.least <= node.value <= self.most:
-            yield complaint(node.place, f"{node.value} will not do: from {self.least:g} to {self.most:g}")
+            yield complaint(node.place, f"{node.value} will not do: from {self.least} to {self.most}")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from harness.report import Report
 from harness.runs import VerifyRequest
 from harness.slots import Sealed
 from harness.store import save
-from harness.verify import verify
+from harness.verify import Verified, verify
 from tests.harness.reports import failed_run, good_run
 from tests.harness.test_subject import disk
 
@@ -48,8 +48,14 @@ def test_lets_be_what_has_passed(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def played(monkeypatch: pytest.MonkeyPatch) -> list[Sealed]:
-    """The calls that were made; each ends as `consoles` says, in turn."""
+def endings() -> list[Report]:
+    """How each run ends, in turn."""
+    return [failed_run(), failed_run()]
+
+
+@pytest.fixture
+def played(endings: list[Report], monkeypatch: pytest.MonkeyPatch) -> list[Sealed]:
+    """The calls that were made; on each console the kernel dies of a breakpoint."""
     calls: list[Sealed] = []
 
     def in_slots(wanted: Sequence[Sealed], most: int, tell: object) -> Iterator[tuple[int, int]]:
@@ -58,23 +64,28 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[Sealed]:
             calls.append(one)
             folder = Path(one.request["folder"])
             (folder / "console.log").write_bytes(NEW)
-            save(report(failed_run()), folder)
+            save(report(endings[len(calls) - 1]), folder)
             yield place, 0
 
     monkeypatch.setattr("harness.verify.in_slots", in_slots)
     return calls
 
 
-def verified(tmp_path: Path, *, hold: bool = False) -> Path:
+def verified(tmp_path: Path, *, hold: bool = False) -> Verified:
     image = disk(tmp_path / "image.raw", footer=False)
-    verify(VerifyRequest(image=image, generation=1, output=tmp_path / "output", hold=hold), Progress())
-    return tmp_path / "output" / "image" / "runs" / "gen1-first-boot"
+    return verify(VerifyRequest(image=image, generation=1, output=tmp_path / "output", hold=hold), Progress())
 
 
 def test_plays_such_a_run_once_more_and_no_oftener(tmp_path: Path, played: list[Sealed]) -> None:
-    folder = verified(tmp_path)
+    assert not verified(tmp_path).passed
     assert [one.request.get("note", "") for one in played] == ["", emulator.AGAIN]
-    assert (folder / emulator.KEPT).read_bytes() == NEW
+    assert Path(played[1].request["folder"], emulator.KEPT).read_bytes() == NEW
+
+
+def test_believes_the_second_run(tmp_path: Path, endings: list[Report], played: list[Sealed]) -> None:
+    endings[1] = good_run()
+    assert verified(tmp_path).passed
+    assert len(played) == 2
 
 
 def test_lets_a_guest_be_that_was_held_for_a_look(tmp_path: Path, played: list[Sealed]) -> None:

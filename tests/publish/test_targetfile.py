@@ -74,6 +74,7 @@ def test_comes_to_bodies_that_azure_s_own_schema_takes(text: str, tmp_path: Path
         ('name = "debian-12-gen2"', 'name = "debian-12"', 19, "'debian-12' must end in -gen2"),
         ('sku = "12-gen1"\ngeneration = 1', 'sku = "12-gen2"\ngeneration = 2', 12, "must end in -gen2"),
         ("generation = 1", "generation = 3", 16, "3 will not do: from 1 to 2"),
+        ("[staging]", "[version]\nmajor = 3000000000\n[staging]", 9, "3000000000 will not do: from 0 to 2147483647"),
         ("generation = 1", 'generation = 1\nsecurity = "TrustedLaunch"', 17, "needs generation 2"),
         ("generation = 1", 'generation = 1\ncontrollers = ["NVMe"]', 17, "'NVMe' needs generation 2"),
         ("generation = 1", 'generation = 1\nstat = "generalized"', 17, "there is no such key; did you mean 'state'?"),
