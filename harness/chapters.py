@@ -10,6 +10,7 @@ from harness import cards, neighbours
 from harness.azure.extensions import told_by_probe
 from harness.azure.host import AzureHost, computer_name
 from harness.deadline import Gone, TooLate
+from harness.evidence import GuestFacts
 from harness.expected import Expected
 from harness.names import resolve, reverse
 from harness.order import Order
@@ -49,10 +50,10 @@ def chapter(
     """What a boot showed, now that it is done; `before` is the boot before it, `act` what was done between them, and
     `beside` the machine that still runs in its network, whose last boot `before` is then."""
     same_stint = before if act else None
-    name = _name_after(
-        act.deed if act else None, same_stint.name if same_stint else _given_name(order, profile), profile
-    )
-    expected = _expected(name, stage, order)
+    deed = act.deed if act else None
+    former = same_stint.name if same_stint else _given_name(order, profile)
+    name = _name_after(deed, former, profile, boot.facts)
+    expected = _expected(name, former if deed is Deed.CHOOSE else "", stage, order)
     facts = {
         "profile": profile,
         "expected": expected,
@@ -107,11 +108,13 @@ def _meeting(stage: Stage, beside: Stage, name: str, other: str) -> Mapping[str,
     return {"meeting": None}
 
 
-def _name_after(deed: Deed | None, before: str, profile: Profile) -> str:
-    """What the machine must be called: only cloud-init takes over a name that the metadata service tells later."""
+def _name_after(deed: Deed | None, before: str, profile: Profile, guest: GuestFacts | None) -> str:
+    """What the machine must be called: only cloud-init takes over a name that the metadata service tells later, and
+    only where it configures the network: else it has no reason to ask again (its stages.py, apply_network_config)."""
     if deed is Deed.CHOOSE:
         return CHOSEN
-    return RENAMED if deed is Deed.RENAME and profile.provisioner == "cloud-init" else before
+    asks_again = profile.provisioner == "cloud-init" and not (guest and guest["network-left"])
+    return RENAMED if deed is Deed.RENAME and asks_again else before
 
 
 def _given_name(order: Order, profile: Profile) -> str:
@@ -120,10 +123,11 @@ def _given_name(order: Order, profile: Profile) -> str:
     return order.name
 
 
-def _expected(name: str, stage: Stage, order: Order) -> Expected:
+def _expected(name: str, former: str, stage: Stage, order: Order) -> Expected:
     data, now = stage.vm.os_profile, stage.host.vm.os_profile
     return Expected(
         name=name,
+        former=former,
         admin=order.admin,
         address=stage.address,
         custom_data=data.custom_data if data else order.custom_data,

@@ -49,6 +49,8 @@ QUESTIONS: Mapping[str, str] = {
     "secure-boot": "od -An -t u1 /sys/firmware/efi/efivars/SecureBoot-* 2>/dev/null",
     "tpm": "show /sys/class/tpm/tpm0/tpm_version_major",
     "status": "show /run/cloud-init/status.json",
+    # In cloud-init's own words: it then asks for nothing anew at a machine's later boots.
+    "network-left": "grep -om1 'network config is disabled' /var/log/cloud-init.log",
     "result": "show /run/cloud-init/result.json",
     "agent-log": "tail -n 30 /var/log/waagent.log",
     "custom-data": "cat /var/lib/cloud/instance/user-data.txt /var/lib/kiln/custom-data | base64 -w0;"

@@ -15,7 +15,8 @@ class Expected:
     """Name, administrator and data as Azure passed them; `marks` tells whether the custom data leaves its mark.
 
     `name` is what the machine must be called now, `given` what the metadata service tells and `on_disc` what the
-    provisioning disc told: the same unless it was renamed since.
+    provisioning disc told: the same unless it was renamed since. `former` is its name before its administrator chose
+    another, "" where nobody did.
     `disk_size` is in bytes; `seed` is "azure" or "nocloud". A foreign specialized image has no name that we know.
     """
 
@@ -30,3 +31,4 @@ class Expected:
     seed: str
     given: str = ""
     on_disc: str = ""
+    former: str = ""

@@ -112,6 +112,7 @@ def complaints(known: Mapping[str, Any]) -> dict[str, str]:
         specialized_facts(),
         specialized_facts(host=host("Ready", client="WALinuxAgent", ejected=False)),
         specialized_facts(expected=replace(EXPECTED, name=""), hostnames=("any",), published=()),
+        facts(expected=replace(EXPECTED, former="given"), guest=guest(hosts="127.0.1.1 given")),
     ],
 )
 def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
@@ -160,6 +161,11 @@ def test_a_sound_guest_passes(known: Mapping[str, Any]) -> None:
         ("hostname.transient", facts(guest=guest(transient_name="dhcp-4")), "the transient name is 'dhcp-4'"),
         ("hostname.hosts", facts(guest=guest(hosts="127.0.1.1 kiln-vm builder.lan")), "names 'builder.lan'"),
         ("hostname.hosts", facts(guest=guest(hosts="127.0.1.1 localhost-old")), "names 'localhost-old'"),
+        (
+            "hostname.hosts",
+            facts(guest=guest(hosts="127.0.1.1 older"), expected=replace(EXPECTED, former="given")),
+            "names 'older'",
+        ),
         ("hostname.resolves", facts(guest=guest(resolved_name="")), "getent hosts kiln-vm finds nothing"),
         ("hostname.dhcp", facts(hostnames=("kiln-vm", "localhost")), "the last name sent by DHCP is 'localhost'"),
         ("hostname.dhcp", facts(hostnames=()), "no DHCP client of the guest ever sent a name"),
