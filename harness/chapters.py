@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from build.manifest import Manifest
 from harness import cards, neighbours
 from harness.azure.extensions import told_by_probe
-from harness.azure.host import AzureHost, computer_name
+from harness.azure.host import AzureHost
+from harness.azure.journal import Journal
 from harness.deadline import Gone, TooLate
 from harness.evidence import GuestFacts
 from harness.expected import Expected
+from harness.injection import SWITCHED_ON
 from harness.names import resolve, reverse
 from harness.order import Order
 from harness.play import Boot
@@ -19,6 +22,9 @@ from harness.profile import Profile
 from harness.stage import Stage
 from harness.stint import CHOSEN, PROBED, RENAMED, Act, Deed, Stint
 from harness.vm import WIRESERVER
+
+STARTS = (SWITCHED_ON, ("qmp", "RESET"))
+"""Sources and events with which a machine starts anew."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,7 @@ def chapter(
         "dhcp_ids": _dhcp_ids(stage.host),
         "published": _published(f"{expected.name}.{stage.vm.domain}"),
         "reversed_name": _reversed(expected.address),
-        "agent_name": _agent_name(stage.host, same_stint),
-        "statuses": len(stage.host.status),
+        "agent_name": _agent_name(stage.host.journal),
         "guest": boot.facts,
         **({"first_names": stage.host.hostnames[:1]} if stint.fresh and not act else {}),
         **({"reports": stage.host.health} if stint.pool != "None" else {}),
@@ -153,10 +158,11 @@ def _dhcp_ids(host: AzureHost) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in told if one))
 
 
-def _agent_name(host: AzureHost, before: Chapter | None) -> str | None:
-    """The machine's name as the agent's status tells it since the boot before, None while it has told none."""
-    fresh = host.status[before.facts["statuses"] if before else 0 :]
-    return computer_name(fresh[-1]) if fresh else None
+def _agent_name(journal: Journal) -> str | None:
+    """The machine's name as the agent's status has told it since the guest's last restart, None while it has told none:
+    until it restarts, the agent of the boot before may still send one."""
+    since = takewhile(lambda entry: (entry.source, entry.event) not in STARTS, reversed(journal.entries))
+    return next((str(entry.details["computer_name"]) for entry in since if entry.source == "status"), None)
 
 
 def _reversed(address: str) -> tuple[str, ...]:

@@ -100,7 +100,6 @@ def facts(**changes: Any) -> Mapping[str, Any]:
         "published": (VM.address,),
         "reversed_name": (f"{NAME}.internal",),
         "agent_name": NAME,
-        "statuses": 1,
         "dhcp_ids": ("01:60:45:bd:00:00:04",),
         "first_names": (NAME,),
         "guest": guest(),

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.chapters import _name_after
+from harness.azure.journal import Journal
+from harness.chapters import _agent_name, _name_after
 from harness.evidence import GuestFacts
 from harness.profile import Profile
 from harness.stint import CHOSEN, RENAMED, Deed
@@ -30,3 +31,17 @@ def test_a_new_name_is_taken_over_by_cloud_init_where_it_asks_again(
     deed: Deed | None, profile: Profile, seen: GuestFacts | None, name: str
 ) -> None:
     assert _name_after(deed, "before", profile, seen) == name
+
+
+def test_a_status_that_the_boot_before_sent_says_nothing_of_this_one() -> None:
+    journal = Journal()
+    journal.add("machine", "switched on")
+    assert _agent_name(journal) is None
+    journal.add("status", "Ready", computer_name="before")
+    assert _agent_name(journal) == "before"
+    journal.add("machine", "rebooted")
+    journal.add("status", "Ready", computer_name="before")
+    journal.add("qmp", "RESET")
+    assert _agent_name(journal) is None
+    journal.add("status", "Ready", computer_name="after")
+    assert _agent_name(journal) == "after"
