@@ -66,10 +66,8 @@ def chapter(
         "ending": boot.ending,
         "console": stage.console.text,
         "host": stage.host if order.seed == "azure" else None,
-        "hostnames": stage.host.hostnames,
         "dhcp_ids": _dhcp_ids(stage.host),
-        "published": _published(f"{expected.name}.{stage.vm.domain}"),
-        "reversed_name": _reversed(expected.address),
+        **_name_outside(stage, expected, late=deed is Deed.RENAME and name == RENAMED),
         "agent_name": _agent_name(stage.host.journal),
         "guest": boot.facts,
         **({"first_names": stage.host.hostnames[:1]} if stint.fresh and not act else {}),
@@ -170,6 +168,17 @@ def _reversed(address: str) -> tuple[str, ...]:
         return reverse(WIRESERVER, address)
     except OSError:
         return ()
+
+
+def _name_outside(stage: Stage, expected: Expected, *, late: bool) -> Mapping[str, Any]:
+    """The name as DHCP and DNS have it; nothing of it where the guest took it over `late`, once its network was up."""
+    if late:
+        return dict.fromkeys(("hostnames", "published", "reversed_name"))
+    return {
+        "hostnames": stage.host.hostnames,
+        "published": _published(f"{expected.name}.{stage.vm.domain}"),
+        "reversed_name": _reversed(expected.address),
+    }
 
 
 def _published(name: str) -> tuple[str, ...]:

@@ -21,9 +21,10 @@ def _rows(chapter: Chapter) -> Iterator[NameSeen]:
         return NameSeen(boot, where, name, not wanted or name == wanted)
 
     heard = facts["hostnames"]
-    yield from (row(f"DHCP option 12, {number} of {len(heard)}", name) for number, name in enumerate(heard, 1))
-    yield row("DNS, forward", expected.name if facts["published"] == (expected.address,) else "unknown")
-    yield row("DNS, reverse", ", ".join(name.partition(".")[0] for name in facts["reversed_name"]) or "unknown")
+    if heard is not None:
+        yield from (row(f"DHCP option 12, {number} of {len(heard)}", name) for number, name in enumerate(heard, 1))
+        yield row("DNS, forward", expected.name if facts["published"] == (expected.address,) else "unknown")
+        yield row("DNS, reverse", ", ".join(name.partition(".")[0] for name in facts["reversed_name"]) or "unknown")
     if facts["agent_name"] is not None:
         yield row("agent's status", facts["agent_name"])
     if (guest := facts["guest"]) is not None:

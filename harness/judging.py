@@ -22,6 +22,10 @@ LACKS = {
     "agent_name": "the agent has sent no status yet",
     "predecessor": "the machine before this one did not come up",
     "cards": "nobody could log in to the guest",
+    **dict.fromkeys(
+        ("hostnames", "published", "reversed_name"),
+        "cloud-init asks again once the network is up: DHCP and DNS learn the new name at the boot after",
+    ),
     "meeting": "one of the two machines no longer answered",
 }
 SOMETIMES = frozenset(

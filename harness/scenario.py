@@ -89,7 +89,8 @@ SCENARIOS = (
     Scenario(
         "rename",
         "the metadata service tells another name, then the administrator chooses a third",
-        "cloud-init takes the new name at the next boot if it configures the network; the administrator's stays",
+        "cloud-init takes the new name at the next boot if it configures the network, and tells DHCP at the one after; "
+        "the administrator's stays",
         (
             Stint(
                 acts=(

@@ -89,3 +89,10 @@ def test_notes_list_what_clones_of_a_specialized_machine_share() -> None:
     shared, claimed = notes(Performance((first, clone)))[1:3]
     assert shared == "Both machines share the name kiln-vm; users azureuser; 2 SSH host keys."
     assert claimed.startswith("Both claim the name kiln-vm in DNS, for 10.0.0.4 and 10.0.0.4: ")
+
+
+def test_a_name_that_was_taken_over_late_is_not_looked_for_outside() -> None:
+    late = chapter(Boot(guest()), hostnames=None, published=None, reversed_name=None)
+    assert not [row for row in names_seen((late,)) if row.where.startswith(("DHCP", "DNS"))]
+    skipped = [one.id for one in verdicts((late,)) if "at the boot after" in one.reason]
+    assert skipped == ["hostname.dhcp", "hostname.dns", "hostname.reverse"]
