@@ -41,9 +41,9 @@ def _status(name: str, status: int, seconds: float) -> Fault:
         lambda argument: _http(status=status, window=Window(seconds=argument)),
         (
             since("23.4", late(seconds)),
-            # Ten tries a second apart: then it goes by the disc alone.
-            before("23.4", Expectation(Ready.SOON)),
-            *cases(waagent=SOON, none=late(seconds)),
+            # Ten tries a second apart: then it goes by the disc alone, and may be up before the service is.
+            before("23.4", DISC_ONLY),
+            *cases(waagent=DISC_ONLY, none=late(seconds)),
         ),
         seconds,
         "seconds",
