@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from time import monotonic
 
 from build.progress import Progress
 from factory import matrixfile, planning, record
@@ -17,6 +18,8 @@ from factory.matrix import Matrix
 from factory.night import Night, Told
 from factory.record import Entry, Record
 
+KEEP_EVERY = 2.0
+"""Seconds after which a night's record is written again while it goes on: what it lacks then, the store has."""
 MEMORY_LEFT = 1024
 """MiB of this machine's memory that are left to everything else."""
 
@@ -67,6 +70,7 @@ class Log:
         self.store, self.record, self.note, self.jobs = store, record, note, jobs
         self.broken: dict[str, list[str]] = {}
         self.done = 0
+        self.kept = 0.0
 
     def told(self, one: Told) -> None:
         """Something has happened to a job."""
@@ -81,8 +85,9 @@ class Log:
         self.done += 1
         attempts = tuple(self.broken.get(one.job.name, ()))
         self.record = self.record.with_result(one.job, one.result, found=one.what == "found", attempts=attempts)
-        if one.what != "found":
+        if one.what != "found" and monotonic() - self.kept > KEEP_EVERY:
             record.keep(self.store, self.record)
+            self.kept = monotonic()
         self.note(f"[{self.done}/{self.jobs}] {line(one)}")
 
 

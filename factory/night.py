@@ -9,6 +9,7 @@ from build.errors import Bug, CallerError
 from factory.executors import Executor
 from factory.job import LASTING, Job, Outcome, Result
 from factory.keys import key
+from factory.queue import Queue
 from factory.store import Lease, Store
 
 ATTEMPTS = 3
@@ -39,7 +40,10 @@ class Raw:
 
 @dataclass
 class Night:
-    """The jobs of a night and what came of them so far. `tell` hears of everything that happens."""
+    """The jobs of a night and what came of them so far. `tell` hears of everything that happens.
+
+    A job is looked at when the last of its needs has ended, and when there may be room for it: not in between.
+    """
 
     jobs: Mapping[str, Job]
     store: Store
@@ -49,80 +53,82 @@ class Night:
     attempts: int = ATTEMPTS
     results: dict[str, Result] = field(default_factory=dict)
     raw: list[Raw] = field(default_factory=list)
+    _queue: Queue = field(default_factory=Queue)
     _leases: dict[str, Lease] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
     _tried: dict[str, int] = field(default_factory=dict)
     _beaten: float = 0.0
-    _asked: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> Mapping[str, Result]:
         """Do all of it; returns every job's result by its name.
 
         Raises CallerError where a job can never run, and lets go of everything where anything is raised.
         """
-        waiting = dict.fromkeys(self._ordered())
+        self._queue = Queue.of(self.jobs, weights(self.jobs))
+        self._require_possible()
         try:
-            while waiting or self._leases:
-                for name in list(waiting):
-                    if self._settled(self.jobs[name]):
-                        del waiting[name]
-                if not waiting and not self._leases:
+            while self._queue or self._leases:
+                while self._queue.has_opened:
+                    self._look()
+                    self._begin_what_fits()
+                self._begin_what_fits()
+                if not self._queue and not self._leases:
                     break
                 self._beat()
                 for ending in self.executor.endings(PATIENCE):
-                    self._end(ending.job, ending.broken, waiting)
+                    self._end(ending.job, ending.broken)
         finally:
             self.executor.stop()
             for lease in self._leases.values():
                 lease.release()
         return self.results
 
-    def _ordered(self) -> list[str]:
-        """Names of the jobs: what others wait for longest comes first. Raises CallerError for what cannot run."""
-        weight = weights(self.jobs)
+    def _require_possible(self) -> None:
         for job in self.jobs.values():
             if not job.slots.fits(self.executor.total):
                 raise CallerError(
                     f"{job.name} needs {job.slots}, and there is {self.executor.total}",
                     "give the machine more slots, or leave the image out",
                 )
-        return sorted(self.jobs, key=lambda name: (-weight[name], name))
 
-    def _settled(self, job: Job) -> bool:
-        """Whether the job waits no longer: it has begun, was done before, or cannot be done."""
-        if any(name not in self.results for name in job.needs):
-            return False
-        if lacking := [name for name in job.needs if self.results[name].outcome is not Outcome.PASSED]:
-            words = ", ".join(f"{name} {self.results[name].outcome}" for name in lacking)
-            self._conclude(job, "left out", Result(Outcome.LEFT_OUT, words))
-            return True
-        inputs = {name: self.results[name] for name in job.needs}
-        own = key(job, inputs)
-        if found := self._found(own):
-            self._conclude(job, "found", found)
-            return True
-        if not job.slots.fits(self.executor.free) or self._asked.get(job.name, 0.0) > monotonic():
-            return False
-        return self._begin(job, own, inputs)
+    def _look(self) -> None:
+        """Settle what needs no work: what was done before, and what waits for something that failed."""
+        for job in self._queue.opened():
+            if lacking := [name for name in job.needs if self.results[name].outcome is not Outcome.PASSED]:
+                words = ", ".join(f"{name} {self.results[name].outcome}" for name in lacking)
+                self._conclude(job, "left out", Result(Outcome.LEFT_OUT, words))
+                continue
+            own = self._keys[job.name] = key(job, self._inputs(job))
+            if found := self._found(own):
+                self._conclude(job, "found", found)
+            else:
+                self._queue.wait(job)
 
-    def _begin(self, job: Job, own: str, inputs: Mapping[str, Result]) -> bool:
-        if own in self._keys.values():
-            return False  # another job of this night asks for the same
+    def _begin_what_fits(self) -> None:
+        for job in self._queue.fitting(lambda: self.executor.free):
+            self._begin(job, self._keys[job.name])
+
+    def _begin(self, job: Job, own: str) -> None:
+        if any(self._keys[name] == own for name in self._leases):
+            self._queue.wait_for_while(job, PATIENCE)  # another job of this night asks for the same
+            return
         lease = self.store.lease(own, self.owner)
-        if lease is None:
-            if job.name not in self._asked:
-                self.tell(Told(job, "elsewhere"))
-            self._asked[job.name] = monotonic() + ELSEWHERE
-            return False
         if found := self._found(own):
-            lease.release()
+            if lease:
+                lease.release()
             self._conclude(job, "found", found)
-            return True
-        self._leases[job.name], self._keys[job.name] = lease, own
+            return
+        if lease is None:
+            if self._queue.wait_for_while(job, ELSEWHERE):
+                self.tell(Told(job, "elsewhere"))
+            return
+        self._leases[job.name] = lease
         self._tried[job.name] = self._tried.get(job.name, 0) + 1
         self.tell(Told(job, "began"))
-        self.executor.begin(job, inputs)
-        return True
+        self.executor.begin(job, self._inputs(job))
+
+    def _inputs(self, job: Job) -> dict[str, Result]:
+        return {name: self.results[name] for name in job.needs}
 
     def _found(self, own: str) -> Result | None:
         """A result that holds: all that it speaks of must still be there."""
@@ -131,11 +137,9 @@ class Night:
             return result
         return None
 
-    def _end(self, job: Job, broken: str, waiting: dict[str, None]) -> None:
-        inputs = {name: self.results[name] for name in job.needs}
-        result = None if broken else self._found(key(job, inputs))
+    def _end(self, job: Job, broken: str) -> None:
+        result = None if broken else self._found(self._keys[job.name])
         self._leases.pop(job.name).release()
-        del self._keys[job.name]
         if result:
             self.raw.append(Raw(job.name, result))
             self._conclude(job, "ended", result)
@@ -144,13 +148,14 @@ class Night:
         self.raw.append(Raw(job.name, failed))
         if self._tried[job.name] < self.attempts:
             self.tell(Told(job, "broke", failed))
-            waiting[job.name] = None
+            self._queue.wait(job)
         else:
             tries = f"{self._tried[job.name]} times, at last: "
             self._conclude(job, "ended", replace(failed, reason=tries + failed.reason))
 
     def _conclude(self, job: Job, what: str, result: Result) -> None:
         self.results[job.name] = result
+        self._queue.close(job)
         self.tell(Told(job, what, result))
 
     def _beat(self) -> None:
