@@ -476,6 +476,25 @@ def nightly(c: Context, matrix: str, plan: bool = False, jobs: int = 0, json: bo
     return render.status(night)
 
 
+@command(
+    matrix="the matrix whose store is meant",
+    store="the store's folder (default: output/factory)",
+    image="only what became of this image",
+    json=JSON,
+)
+def history(c: Context, matrix: str = "", store: str = "", image: str = "", json: bool = False) -> None:
+    """List the nights of a store: what passed, what failed, and how much of it was done anew."""
+    from build.progress import Progress
+    from factory import api, matrixfile, render
+
+    folder = matrixfile.load(Path(matrix)).store if matrix else Path(store or matrixfile.STORE)
+    nights = api.past(folder, image, Progress().note)
+    if json:
+        say_json({"nights": [asdict(one) for one in nights]})
+    else:
+        print(*render.past(nights), sep="\n")
+
+
 @command(json=JSON)
 def scenarios(c: Context, json: bool = False) -> None:
     """List what can be played with an image, what is expected of it, and which images it is for."""

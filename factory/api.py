@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
 
+from build.errors import CallerError
 from build.progress import Progress
-from factory import matrixfile, planning, record
+from factory import history, matrixfile, planning, record
 from factory.executors import Executor
 from factory.executors.local import Local
 from factory.folderstore import FolderStore
@@ -17,6 +18,7 @@ from factory.job import Job, Outcome, Slots
 from factory.matrix import Matrix
 from factory.night import Night, Told
 from factory.record import Entry, Record
+from factory.trends import Trend, trends
 
 KEEP_EVERY = 2.0
 """Seconds after which a night's record is written again while it goes on: what it lacks then, the store has."""
@@ -49,6 +51,22 @@ def nightly(request: NightlyRequest, progress: Progress) -> Record:
     return _play(matrix, jobs, store, pool, night, progress.note)
 
 
+def slower(matrix: Matrix, store: FolderStore, note: Callable[[str], None]) -> tuple[Trend, ...]:
+    """The builds and boots that took more than the matrix allows, by the median of the nights before."""
+    with history.opened(store, note) as past:
+        builds = trends(history.timings(past, matrix.name, "image"), matrix.budget.build)
+        boots = trends(history.timings(past, matrix.name, "boot"), matrix.budget.boot)
+    return tuple(one for one in (*builds, *boots) if one.is_slow)
+
+
+def past(store: Path, image: str, note: Callable[[str], None]) -> tuple[history.Night, ...]:
+    """All nights of a store, or what became of one image in them. Raises CallerError where there is no store."""
+    if not (store / "documents" / record.FOLDER).is_dir():
+        raise CallerError(f"{store} holds no nights", "name the --matrix or the --store of those that you mean")
+    with history.opened(FolderStore(store), note) as connection:
+        return history.nights(connection, image=image)
+
+
 def _play(
     matrix: Matrix, jobs: Mapping[str, Job], store: FolderStore, pool: Executor, night: str, note: Callable[[str], None]
 ) -> Record:
@@ -60,6 +78,8 @@ def _play(
     Night(jobs, store, pool, f"{socket.gethostname()} {os.getpid()}", log.told, matrix.attempts).run()
     ended = replace(log.record, ended=_now())
     record.keep(store, ended)
+    for one in slower(matrix, store, note):
+        note(f"slower than before: {one.text}")
     return ended
 
 

@@ -1,8 +1,9 @@
 """A night for a terminal: what will be done, and what came of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from build.errors import MachineError
+from factory.history import Night as Past
 from factory.job import Job, Outcome
 from factory.record import Entry, Record
 
@@ -28,6 +29,14 @@ def night(record: Record) -> Iterator[str]:
         yield from (f"{name} broke before: {reason}" for reason in one.attempts)
     again = sum(one.found for one in record.jobs.values())
     yield f"{record.night}: {record.outcome}; {len(record.jobs)} jobs, {again} of them done before"
+
+
+def past(nights: Iterable[Past]) -> Iterator[str]:
+    """A line for each night, with the checks that failed below it."""
+    for one in nights:
+        done = f"{one.passed} of {one.jobs} jobs passed, {one.found} of them done before"
+        yield f"{one.matrix} {one.night}  {one.outcome}: {done}; {one.seconds / 60:.0f} min of work"
+        yield from (f"  {failed}" for failed in one.failed)
 
 
 def status(record: Record) -> int:
