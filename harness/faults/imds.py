@@ -34,17 +34,18 @@ def _edited(edit: str) -> Injection:
     return _http(edit=edit)
 
 
+def _waited_for(seconds: float) -> tuple[Case, ...]:
+    """What comes of a service that fails for so long. cloud-init once tried ten times, a second apart: then it went by
+    the disc alone, as WALinuxAgent does, and such a guest may be up before the service is."""
+    return since("23.4", late(seconds)), before("23.4", DISC_ONLY), *cases(waagent=DISC_ONLY, none=late(seconds))
+
+
 def _status(name: str, status: int, seconds: float) -> Fault:
     return Fault(
         name,
         f"every answer is {status} for a while from the first question on",
         lambda argument: _http(status=status, window=Window(seconds=argument)),
-        (
-            since("23.4", late(seconds)),
-            # Ten tries a second apart: then it goes by the disc alone, and may be up before the service is.
-            before("23.4", DISC_ONLY),
-            *cases(waagent=DISC_ONLY, none=late(seconds)),
-        ),
+        _waited_for(seconds),
         seconds,
         "seconds",
     )
@@ -127,7 +128,7 @@ FAULTS = (
         "imds-refused-60s",
         "nothing listens there until a minute after the first DHCP message",
         lambda _: Injection(absences=(Absence("imds", seconds=60),)),
-        (since("23.4", late(60)), before("23.4", SOON), *cases(waagent=SOON, none=late(60))),
+        _waited_for(60),
     ),
     Fault(
         "imds-blackhole",
@@ -143,7 +144,7 @@ FAULTS = (
         "imds-truncated",
         "every answer breaks off half way for a while",
         lambda argument: _http(ending=Ending.TRUNCATED, window=Window(seconds=argument)),
-        (since("23.4", late(30)), before("23.4", SOON), *cases(waagent=SOON, none=late(30))),
+        _waited_for(30),
         30,
         "seconds",
     ),
@@ -151,7 +152,7 @@ FAULTS = (
         "imds-reset",
         "the connection is reset for a while",
         lambda argument: _http(ending=Ending.RESET, window=Window(seconds=argument)),
-        (since("23.4", late(30)), before("23.4", SOON), *cases(waagent=SOON, none=late(30))),
+        _waited_for(30),
         30,
         "seconds",
     ),
