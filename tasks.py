@@ -487,12 +487,32 @@ def history(c: Context, matrix: str = "", store: str = "", image: str = "", json
     from build.progress import Progress
     from factory import api, matrixfile, render
 
-    folder = matrixfile.load(Path(matrix)).store if matrix else Path(store or matrixfile.STORE)
-    nights = api.past(folder, image, Progress().note)
+    nights = api.past(matrixfile.store_of(matrix, store), image, Progress().note)
     if json:
         say_json({"nights": [asdict(one) for one in nights]})
     else:
         print(*render.past(nights), sep="\n")
+
+
+@command(
+    before="a night, as `./kiln history` names it",
+    after="a later one",
+    matrix="the matrix whose store is meant",
+    store="the store's folder (default: output/factory)",
+    image="only what changed of this image",
+    json=JSON,
+)
+def diff(
+    c: Context, before: str, after: str, matrix: str = "", store: str = "", image: str = "", json: bool = False
+) -> None:
+    """Show what is different between two nights: verdicts first, then names, the host's protocol, packages, sizes."""
+    from factory import api, matrixfile, render
+
+    changes = api.changes(matrixfile.store_of(matrix, store), before, after, image)
+    if json:
+        say_json({"changes": [asdict(one) for one in changes]})
+    else:
+        print(*render.changes(changes), sep="\n")
 
 
 @command(json=JSON)

@@ -11,6 +11,7 @@ from time import monotonic
 from build.errors import CallerError
 from build.progress import Progress
 from factory import history, matrixfile, planning, record
+from factory.difference import Change, differences
 from factory.executors import Executor
 from factory.executors.local import Local
 from factory.folderstore import FolderStore
@@ -61,10 +62,23 @@ def slower(matrix: Matrix, store: FolderStore, note: Callable[[str], None]) -> t
 
 def past(store: Path, image: str, note: Callable[[str], None]) -> tuple[history.Night, ...]:
     """All nights of a store, or what became of one image in them. Raises CallerError where there is no store."""
+    with history.opened(_nights_of(store), note) as connection:
+        return history.nights(connection, image=image)
+
+
+def changes(store: Path, before: str, after: str, image: str) -> tuple[Change, ...]:
+    """What is different in the second night. Raises CallerError where there is no such night or image."""
+    kept = _nights_of(store)
+    first, second = record.named(kept, before), record.named(kept, after)
+    if image and image not in (*first.images, *second.images):
+        raise CallerError(f"no image {image} is in these nights", f"they have {', '.join(second.images)}")
+    return differences(first, second, kept, image)
+
+
+def _nights_of(store: Path) -> FolderStore:
     if not (store / "documents" / record.FOLDER).is_dir():
         raise CallerError(f"{store} holds no nights", "name the --matrix or the --store of those that you mean")
-    with history.opened(FolderStore(store), note) as connection:
-        return history.nights(connection, image=image)
+    return FolderStore(store)
 
 
 def _play(

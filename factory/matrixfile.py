@@ -69,6 +69,11 @@ def _asked(node: Node, ask: Any) -> Iterator[Complaint]:
         yield complaint(node.place, refusal.what)
 
 
+def store_of(matrix: str, store: str) -> Path:
+    """The store that a command line means: its folder, or a matrix that names it. Raises CallerError as `load` does."""
+    return load(Path(matrix)).store if matrix else Path(store or STORE)
+
+
 def _matrix(whole: Node, name: str) -> Matrix:
     held = whole.value
     cells = tuple(dict.fromkeys(cell for group in held["images"].value for cell in _cells(group)))

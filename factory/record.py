@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from build.errors import CallerError
 from factory.job import Job, Outcome, Result
 from factory.night import merged
 from factory.store import Store
@@ -89,6 +90,21 @@ def find(store: Store, matrix: str, night: str) -> Record | None:
 def nights(store: Store, matrix: str) -> tuple[str, ...]:
     """The nights of a matrix, oldest first."""
     return tuple(name.rpartition("/")[2].removesuffix(".json") for name in store.names(f"{FOLDER}/{matrix}"))
+
+
+def named(store: Store, night: str) -> Record:
+    """The night that is called so: as 2026-11-24.01, or with its matrix before it, as debian/2026-11-24.01.
+
+    Raises CallerError where there is none, or where two matrices have one.
+    """
+    matrix, _, name = night.rpartition("/")
+    known = [one.removeprefix(f"{FOLDER}/").removesuffix(".json") for one in store.names(FOLDER)]
+    found = [one for one in known if one == night or (not matrix and one.rpartition("/")[2] == name)]
+    if len(found) > 1:
+        raise CallerError(f"{night} is a night of several matrices", f"say which: {', '.join(found)}")
+    if not found or (kept := find(store, *found[0].rpartition("/")[::2])) is None:
+        raise CallerError(f"there is no night {night}", f"the last ones are {', '.join(known[-3:]) or 'none'}")
+    return kept
 
 
 def next_night(store: Store, matrix: str, day: str) -> tuple[str, Record | None]:

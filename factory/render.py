@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from build.errors import MachineError
+from factory.difference import Change
 from factory.history import Night as Past
 from factory.job import Job, Outcome
 from factory.record import Entry, Record
@@ -37,6 +38,17 @@ def past(nights: Iterable[Past]) -> Iterator[str]:
         done = f"{one.passed} of {one.jobs} jobs passed, {one.found} of them done before"
         yield f"{one.matrix} {one.night}  {one.outcome}: {done}; {one.seconds / 60:.0f} min of work"
         yield from (f"  {failed}" for failed in one.failed)
+
+
+def changes(found: Iterable[Change]) -> Iterator[str]:
+    """A line for each change below its image; images in the order of their worst."""
+    of_image: dict[str, list[Change]] = {}
+    for one in found:
+        of_image.setdefault(one.image, []).append(one)
+    for image, own in of_image.items():
+        yield image
+        yield from (f"  {one.text}" for one in own)
+    yield f"{sum(map(len, of_image.values()))} changes of {len(of_image)} images"
 
 
 def status(record: Record) -> int:
