@@ -138,11 +138,17 @@ class Kiln(Program):
 def with_image(collection: Collection, words: list[str]) -> Iterator[str]:
     """The words, an image that stands first spelled `--image`: invoke takes bare words only for what must be given."""
     for before, word in itertools.pairwise(["", *words]):
-        if before in collection.task_names and not word.startswith("-"):
-            image = signature(collection[before].body).parameters.get("image")
-            if image and image.default is not Parameter.empty:
-                yield "--image"
+        is_first = before in collection.task_names and not word.startswith("-")
+        if is_first and _takes_an_image_alone(signature(collection[before].body)):
+            yield "--image"
         yield word
+
+
+def _takes_an_image_alone(own: Signature) -> bool:
+    """Whether a task's image may be left out, and nothing else stands before it that must be given."""
+    _, *given = own.parameters.values()
+    needed = any(one.default is Parameter.empty for one in given)
+    return "image" in own.parameters and not needed
 
 
 def options_of(collection: Collection, names: Iterable[str]) -> Iterator[str]:

@@ -140,3 +140,8 @@ def test_keeps_the_traceback_of_what_was_not_foreseen() -> None:
         "error: LookupError: nothing there\n"
         " hint: This is a fault of Kiln, not yours: please report it with the lines above.\n"
     )
+
+
+def test_two_words_are_two_nights_and_no_image(tmp_path: Path) -> None:
+    done = kiln("diff", "2026-11-23.01", "2026-11-24.01", "--store", str(tmp_path))
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"error: {tmp_path} holds no nights")
