@@ -48,7 +48,7 @@ def changes(found: Iterable[Change]) -> Iterator[str]:
     for image, own in of_image.items():
         yield image
         yield from (f"  {one.text}" for one in own)
-    yield f"{sum(map(len, of_image.values()))} changes of {len(of_image)} images"
+    yield f"changes: {sum(map(len, of_image.values()))}, images: {len(of_image)}"
 
 
 def status(record: Record) -> int:

@@ -12,9 +12,10 @@ SERVICES = ("imds", "wireserver", "hostplugin")
 
 
 def requests(journal: Path) -> dict[str, str]:
-    """Each request as "service METHOD path → status", ids taken out, and the clients that made it."""
+    """Each request until the guest was ready, as "service METHOD path → status", ids taken out, and the clients that
+    made it. How far an agent comes after that is a matter of when the run ended."""
     told: dict[str, set[str]] = {}
-    for entry in _entries(journal):
+    for entry in _until_ready(_entries(journal)):
         details = entry["details"]
         if entry["source"] in SERVICES and "path" in details:
             path = IDS.sub("ID", details["path"])
@@ -34,6 +35,13 @@ def host_names(journal: Path) -> list[str]:
         if (entry["source"], entry["event"]) == ("dhcp", "REQUEST")
     ]
     return [name for name, _ in groupby(names)]
+
+
+def _until_ready(entries: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for entry in entries:
+        yield entry
+        if (entry["source"], entry["event"]) == ("health", "Ready"):
+            return
 
 
 def _entries(journal: Path) -> Iterator[dict[str, Any]]:

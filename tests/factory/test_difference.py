@@ -26,6 +26,7 @@ def dhcp(name: str | None, event: str = "REQUEST") -> dict[str, Any]:
     return {"at": 1.0, "source": "dhcp", "event": event, "details": {"host_name": name} if name else {}}
 
 
+READY = {"at": 2.0, "source": "health", "event": "Ready", "details": {"substatus": "", "client": "cloud-init"}}
 JOURNAL = (dhcp(None), dhcp("kiln-vm"), dhcp("kiln-vm"), asked("wireserver", f"/machine/{VM}._kiln?comp=config"))
 
 
@@ -60,6 +61,11 @@ def test_finds_nothing_where_only_ids_and_times_differ(store: FolderStore, tmp_p
     later = (dhcp(None), dhcp("kiln-vm"), *([asked("wireserver", f"/machine/{AGAIN}._kiln?comp=config")] * 3))
     nights = night(store, tmp_path / "a"), night(store, tmp_path / "b", *later, made={"sizes": {"root": 1050}})
     assert differences(*nights, store) == ()
+
+
+def test_counts_no_request_that_came_once_the_guest_was_ready(store: FolderStore, tmp_path: Path) -> None:
+    more = (*JOURNAL, READY, asked("hostplugin", "/status"))
+    assert differences(night(store, tmp_path / "a", *JOURNAL, READY), night(store, tmp_path / "b", *more), store) == ()
 
 
 @pytest.mark.parametrize(
