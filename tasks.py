@@ -515,6 +515,23 @@ def diff(
         print(*render.changes(changes), sep="\n")
 
 
+@command(
+    matrix="the matrices whose nights are meant, with commas; their [retention] says what stays",
+    apply="remove it; without, it is only shown",
+    json=JSON,
+)
+def prune(c: Context, matrix: str, apply: bool = False, json: bool = False) -> None:
+    """Take out of a factory's store what its rules do not keep; what was promoted and what somebody needs stays."""
+    from factory import api, render
+
+    todo = api.prune([Path(one) for one in matrix.split(",")], apply=apply)
+    if json:
+        kept = [{"matrix": one.record.matrix, "night": one.record.night, "reason": one.reason} for one in todo.kept]
+        say_json({**asdict(todo), "kept": kept, "applied": apply})
+    else:
+        print(*render.pruned(todo, applied=apply), sep="\n")
+
+
 @command(json=JSON)
 def scenarios(c: Context, json: bool = False) -> None:
     """List what can be played with an image, what is expected of it, and which images it is for."""

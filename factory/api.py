@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from time import monotonic
 
 from build.errors import CallerError
 from build.progress import Progress
-from factory import history, matrixfile, planning, record
+from factory import history, matrixfile, planning, pruning, record
 from factory.difference import Change, differences
 from factory.executors import Executor
 from factory.executors.local import Local
@@ -18,7 +18,10 @@ from factory.folderstore import FolderStore
 from factory.job import Job, Outcome, Slots
 from factory.matrix import Matrix
 from factory.night import Night, Told
+from factory.pruning import present
 from factory.record import Entry, Record
+from factory.retention import Pruning
+from factory.store import Lease
 from factory.trends import Trend, trends
 
 KEEP_EVERY = 2.0
@@ -48,8 +51,11 @@ def nightly(request: NightlyRequest, progress: Progress) -> Record:
     store = FolderStore(matrix.store)
     store.sweep()
     night, _ = record.next_night(store, matrix.name, _today().isoformat())
-    pool = Local(slots(request.jobs), matrix.store, matrix.store / "scratch", matrix.store / "logs" / night)
-    return _play(matrix, jobs, store, pool, night, progress.note)
+    pool = Local(
+        slots(request.jobs), matrix.store, matrix.store / "scratch", matrix.store / "logs" / matrix.name / night
+    )
+    with present(store, _owner(), progress.note) as lease:
+        return _play(matrix, jobs, store, pool, night, progress.note, lease)
 
 
 def slower(matrix: Matrix, store: FolderStore, note: Callable[[str], None]) -> tuple[Trend, ...]:
@@ -82,14 +88,20 @@ def _nights_of(store: Path) -> FolderStore:
 
 
 def _play(
-    matrix: Matrix, jobs: Mapping[str, Job], store: FolderStore, pool: Executor, night: str, note: Callable[[str], None]
+    matrix: Matrix,
+    jobs: Mapping[str, Job],
+    store: FolderStore,
+    pool: Executor,
+    night: str,
+    note: Callable[[str], None],
+    presence: Lease,
 ) -> Record:
     kept = record.find(store, matrix.name, night)
     started = kept.started if kept else _now()
     entries = {job.name: Entry(job.kind, job.image) for job in jobs.values()}
     log = Log(store, Record(night, matrix.name, started, entries, host=socket.gethostname()), note, len(jobs))
     record.keep(store, log.record)
-    Night(jobs, store, pool, f"{socket.gethostname()} {os.getpid()}", log.told, matrix.attempts).run()
+    Night(jobs, store, pool, _owner(), log.told, matrix.attempts, presence).run()
     ended = replace(log.record, ended=_now())
     record.keep(store, ended)
     for one in slower(matrix, store, note):
@@ -141,6 +153,28 @@ def slots(jobs: int) -> Slots:
     state = os.statvfs(Path.cwd())
     at_once = jobs or max(1, min(processors // 2, (memory - MEMORY_LEFT) // planning.GUEST_MEMORY))
     return Slots(at_once, memory, state.f_bavail * state.f_frsize >> 20, at_once)
+
+
+def prune(matrices: Iterable[Path], *, apply: bool) -> Pruning:
+    """What the rules of these matrices, which have one store, do not keep; gone where it is to be applied.
+
+    Raises CallerError where they have several stores or one that holds nothing, MachineError where a night goes on.
+    """
+    known = [matrixfile.load(one) for one in matrices]
+    if len(stores := {one.store for one in known}) != 1:
+        raise CallerError(f"these matrices have {len(stores)} stores", "prune them one after the other")
+    store = _nights_of(stores.pop())
+    rules = {one.name: one.retention for one in known}
+    if not apply:
+        return pruning.planned(store, rules)
+    with pruning.alone(store, _owner()) as lease:
+        todo = pruning.planned(store, rules)
+        pruning.apply(store, todo, lease)
+    return todo
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()} {os.getpid()}"
 
 
 def _today() -> date:

@@ -138,6 +138,15 @@ class FolderStore:
             return lease
         return None
 
+    def held(self, prefix: str) -> tuple[str, ...]:
+        """The owners of leases whose names begin so, and who have given a sign of life of late."""
+        now, owners = self._now(), []
+        for path in sorted((self.root / "leases").glob(f"{prefix}*")):
+            with suppress(OSError, ValueError, KeyError):
+                if now - path.stat().st_mtime < self.silent:
+                    owners.append(str(json.loads(path.read_text())["owner"]))
+        return tuple(owners)
+
     def _drop_if_silent(self, path: Path) -> bool:
         """Whether the lease is free now: its holder has been silent for too long, or has let it go meanwhile."""
         try:
@@ -187,6 +196,34 @@ class FolderStore:
         """Every document below it."""
         top = self.root / "documents"
         yield from sorted(str(path.relative_to(top)) for path in (top / folder).rglob("*") if path.is_file())
+
+    def results(self) -> Iterator[tuple[str, Result]]:
+        """All results that are sound, by key."""
+        for path in (self.root / "results").glob("??/*"):
+            if found := self.result(path.name):
+                yield path.name, found
+
+    def old_artefacts(self) -> Iterator[str]:
+        """The digests of artefacts that were kept a day ago or longer: what is younger, nobody may have spoken of."""
+        before = self._now() - ABANDONED
+        for path in (self.root / "artefacts").glob("??/*"):
+            if path.stat().st_ctime < before:
+                yield path.name
+
+    def drop_result(self, key: str) -> None:
+        """Forget a result."""
+        self._place("results", key).unlink(missing_ok=True)
+
+    def drop_artefact(self, digest: str) -> None:
+        """Remove an artefact: out of sight at once, then for good."""
+        aside = self._fresh()
+        with suppress(FileNotFoundError):
+            self._place("artefacts", digest).rename(aside)
+            shutil.rmtree(aside)
+
+    def drop_document(self, name: str) -> None:
+        """Remove a document."""
+        (self.root / "documents" / name).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what was being written, and what was held, when its owner died long ago."""

@@ -40,7 +40,8 @@ class Raw:
 
 @dataclass
 class Night:
-    """The jobs of a night and what came of them so far. `tell` hears of everything that happens.
+    """The jobs of a night and what came of them so far. `tell` hears of everything that happens; `presence` is
+    a lease that is renewed besides those of the jobs.
 
     A job is looked at when the last of its needs has ended, and when there may be room for it: not in between.
     """
@@ -51,6 +52,7 @@ class Night:
     owner: str
     tell: Callable[[Told], None] = lambda told: None
     attempts: int = ATTEMPTS
+    presence: Lease | None = None
     results: dict[str, Result] = field(default_factory=dict)
     raw: list[Raw] = field(default_factory=list)
     _queue: Queue = field(default_factory=Queue)
@@ -163,7 +165,7 @@ class Night:
         if monotonic() - self._beaten < HEARTBEAT:
             return
         self._beaten = monotonic()
-        for lease in self._leases.values():
+        for lease in (*self._leases.values(), *([self.presence] if self.presence else [])):
             lease.renew()
 
 

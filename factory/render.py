@@ -7,6 +7,7 @@ from factory.difference import Change
 from factory.history import Night as Past
 from factory.job import Job, Outcome
 from factory.record import Entry, Record
+from factory.retention import Pruning
 
 SIGNS: Mapping[str, str] = {"passed": "passed", "failed": "FAILED", "broken": "BROKEN", "left out": "-", "": "waiting"}
 
@@ -49,6 +50,16 @@ def changes(found: Iterable[Change]) -> Iterator[str]:
         yield image
         yield from (f"  {one.text}" for one in own)
     yield f"changes: {sum(map(len, of_image.values()))}, images: {len(of_image)}"
+
+
+def pruned(todo: Pruning, *, applied: bool) -> Iterator[str]:
+    """Which nights stay and why, and what goes."""
+    for one in todo.kept:
+        yield f"stays  {one.record.matrix} {one.record.night}: {one.reason}"
+    for matrix, night in todo.nights:
+        yield f"goes   {matrix} {night}"
+    what = f"{len(todo.nights)} nights, {len(todo.results)} results, {len(todo.artefacts)} artefacts"
+    yield f"{what} {'are gone' if applied else 'would go; --apply removes them'}"
 
 
 def status(record: Record) -> int:

@@ -11,7 +11,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent
 TASKS = {
     *("build", "verify", "boot", "inspect", "distros", "plan", "scenarios", "faults", "doctor", "clean", "spec"),
-    *("checks", "fix", "convert", "standin", "lint", "test", "nightly", "history", "diff"),
+    *("checks", "fix", "convert", "standin", "lint", "test", "nightly", "history", "diff", "prune"),
     *("publish", "promote", "rollback", "retire", "published", "pull", "playground"),
 }
 
