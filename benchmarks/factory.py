@@ -2,10 +2,10 @@
 
     .venv-dev/bin/python benchmarks/factory.py [--jobs N]
 
-The coordinator alone, whose jobs are done the moment they begin and whose store is a dictionary: processor time for
-each of 100, 10,000 and N (100,000) jobs, each in a process of its own, and its peak memory. Then the real thing: 500
-pretend jobs on this machine's pool of four, one of which is killed with SIGKILL on the way: each result is kept once,
-and only what was killed begins again.
+The coordinator alone with its record, whose jobs are done the moment they begin and whose store is a dictionary:
+processor time for each of 100, 10,000 and N (100,000) jobs, each in a process of its own, and its peak memory. Then the
+real thing: 500 pretend jobs on this machine's pool of four, one of which is killed with SIGKILL on the way: each result
+is kept once, and only what was killed begins again.
 """
 
 import argparse
@@ -24,12 +24,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from factory.api import Log
 from factory.executors import Ending
 from factory.executors.local import Local
 from factory.folderstore import FolderStore
 from factory.job import Job, Outcome, Result, Slots
 from factory.keys import key
 from factory.night import Night, Told
+from factory.record import Entry, Record
 
 MOST_RATIO, MOST_MEMORY = 1.5, 500
 """Processor time of one of 10,000 jobs by that of one of 100; MiB of the coordinator."""
@@ -69,6 +71,7 @@ class Memory:
     """A store that keeps results in a dictionary, and a lease for whoever asks."""
 
     results: dict[str, Result] = field(default_factory=dict)
+    documents: dict[str, str] = field(default_factory=dict)
 
     def result(self, key: str) -> Result | None:
         return self.results.get(key)
@@ -78,6 +81,9 @@ class Memory:
 
     def lease(self, name: str, owner: str) -> "Memory":
         return self
+
+    def note(self, name: str, text: str) -> None:
+        self.documents[name] = text
 
     def renew(self) -> bool:
         return True
@@ -119,8 +125,10 @@ def coordinate(number: int) -> dict[str, float]:
     """Processor seconds for each job, and peak memory in MiB."""
     jobs, store = plan(number), Memory()
     before = time.process_time()
-    night = Night(jobs, store, Instant(store), "benchmark")  # type: ignore[arg-type]
-    results = night.run()
+    begun = Record("night", "benchmark", "", {name: Entry(job.kind, job.image) for name, job in jobs.items()})
+    log = Log(store, begun, lambda text: None)  # type: ignore[arg-type]
+    results = Night(jobs, store, Instant(store), "benchmark", log.told).run()  # type: ignore[arg-type]
+    log.keep("then")
     taken = time.process_time() - before
     assert len(results) == len(jobs) and all(one.outcome is Outcome.PASSED for one in results.values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

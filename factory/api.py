@@ -21,7 +21,7 @@ from factory.night import Night, Told
 from factory.pruning import present
 from factory.record import Entry, Record
 from factory.retention import Pruning
-from factory.store import Lease
+from factory.store import Lease, Store
 from factory.trends import Trend, trends
 
 KEEP_EVERY = 2.0
@@ -99,11 +99,9 @@ def _play(
     kept = record.find(store, matrix.name, night)
     started = kept.started if kept else _now()
     entries = {job.name: Entry(job.kind, job.image) for job in jobs.values()}
-    log = Log(store, Record(night, matrix.name, started, entries, host=socket.gethostname()), note, len(jobs))
-    record.keep(store, log.record)
+    log = Log(store, Record(night, matrix.name, started, entries, host=socket.gethostname()), note)
     Night(jobs, store, pool, _owner(), log.told, matrix.attempts, presence).run()
-    ended = replace(log.record, ended=_now())
-    record.keep(store, ended)
+    ended = log.keep(_now())
     for one in slower(matrix, store, note):
         note(f"slower than before: {one.text}")
     return ended
@@ -112,11 +110,19 @@ def _play(
 class Log:
     """Keeps a night's record while it goes on, and says what happens."""
 
-    def __init__(self, store: FolderStore, record: Record, note: Callable[[str], None], jobs: int) -> None:
-        self.store, self.record, self.note, self.jobs = store, record, note, jobs
+    def __init__(self, store: Store, begun: Record, note: Callable[[str], None]) -> None:
+        self.store, self.begun, self.note = store, begun, note
+        self.entries = dict(begun.jobs)
         self.broken: dict[str, list[str]] = {}
         self.done = 0
-        self.kept = 0.0
+        self.keep()
+
+    def keep(self, ended: str = "") -> Record:
+        """Write down how far the night has come, or that it has ended."""
+        told = replace(self.begun, jobs=dict(self.entries), ended=ended)
+        record.keep(self.store, told)
+        self.kept = monotonic()
+        return told
 
     def told(self, one: Told) -> None:
         """Something has happened to a job."""
@@ -130,11 +136,10 @@ class Log:
             return
         self.done += 1
         attempts = tuple(self.broken.get(one.job.name, ()))
-        self.record = self.record.with_result(one.job, one.result, found=one.what == "found", attempts=attempts)
-        if one.what != "found" and monotonic() - self.kept > KEEP_EVERY:
-            record.keep(self.store, self.record)
-            self.kept = monotonic()
-        self.note(f"[{self.done}/{self.jobs}] {line(one)}")
+        self.entries[one.job.name] = Entry.of(one.job, one.result, found=one.what == "found", attempts=attempts)
+        if monotonic() - self.kept > KEEP_EVERY:
+            self.keep()
+        self.note(f"[{self.done}/{len(self.entries)}] {line(one)}")
 
 
 def line(one: Told) -> str:
@@ -167,9 +172,9 @@ def prune(matrices: Iterable[Path], *, apply: bool) -> Pruning:
     rules = {one.name: one.retention for one in known}
     if not apply:
         return pruning.planned(store, rules)
-    with pruning.alone(store, _owner()) as lease:
-        todo = pruning.planned(store, rules)
-        pruning.apply(store, todo, lease)
+    with pruning.alone(store, _owner()) as hold:
+        todo = pruning.planned(store, rules, hold.beat)
+        pruning.apply(store, todo, hold.beat)
     return todo
 
 

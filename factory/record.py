@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from build.errors import CallerError
@@ -27,6 +27,12 @@ class Entry:
     attempts: tuple[str, ...] = ()
     artefacts: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, job: Job, result: Result, *, found: bool, attempts: tuple[str, ...]) -> "Entry":
+        """What came of a job."""
+        told = (result.outcome.value, result.reason, result.seconds, result.began)
+        return cls(job.kind, job.image, *told, found, attempts, result.artefacts, result.facts)
 
 
 @dataclass(frozen=True)
@@ -53,16 +59,6 @@ class Record:
     def images(self) -> tuple[str, ...]:
         """The names of its images, in the plan's order."""
         return tuple(dict.fromkeys(one.image for one in self.jobs.values()))
-
-    def with_result(self, job: Job, result: Result, *, found: bool, attempts: tuple[str, ...]) -> "Record":
-        """The record with what came of a job."""
-        entry = Entry(
-            *(job.kind, job.image, result.outcome.value, result.reason, result.seconds, result.began, found),
-            attempts,
-            result.artefacts,
-            result.facts,
-        )
-        return replace(self, jobs={**self.jobs, job.name: entry})
 
     def text(self) -> str:
         """As the store holds it."""
