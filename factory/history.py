@@ -9,11 +9,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from build.errors import MachineError
 from factory.folderstore import FolderStore
 from factory.record import FOLDER, Entry, Record
 
+GOES_ON = "has not ended"
+"""The outcome of a night that goes on, or was killed."""
 FILE = "history.sqlite"
 VERSION = 1
+PATIENCE = 30.0
+"""Seconds that it is waited for while somebody else writes."""
 SCHEMA = """
 CREATE TABLE night (matrix TEXT, night TEXT, started TEXT, ended TEXT, host TEXT, outcome TEXT,
     PRIMARY KEY (matrix, night));
@@ -57,10 +62,17 @@ class Timing:
 
 @contextmanager
 def opened(store: FolderStore, note: Callable[[str], None]) -> Iterator[sqlite3.Connection]:
-    """The history of a store, with all nights that its records have. `note` hears why it was made anew."""
+    """The history of a store, with all nights that its records have. `note` hears why it was made anew.
+
+    Raises MachineError where the file is sound and cannot be read or written.
+    """
     path = store.root / FILE
     try:
         connection = _connected(path, store)
+    except sqlite3.OperationalError as refusal:
+        raise MachineError(
+            f"{path} cannot be used: {refusal}", "look at its rights, and at who else has it open"
+        ) from None
     except sqlite3.DatabaseError as damage:
         note(f"the history is made anew of the nights' records: {damage}")
         path.unlink(missing_ok=True)
@@ -70,7 +82,7 @@ def opened(store: FolderStore, note: Callable[[str], None]) -> Iterator[sqlite3.
 
 
 def _connected(path: Path, store: FolderStore) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(path, timeout=PATIENCE)
     try:
         _require_sound(connection)
         _catch_up(connection, store)
@@ -92,25 +104,32 @@ def _require_sound(connection: sqlite3.Connection) -> None:
 
 
 def _catch_up(connection: sqlite3.Connection, store: FolderStore) -> None:
-    """Take in the nights that have ended, or gone on, since it was looked at last."""
-    known = set(connection.execute("SELECT matrix, night FROM night WHERE ended != ''"))
-    for name in store.names(FOLDER):
-        matrix, _, night = name.removeprefix(f"{FOLDER}/").removesuffix(".json").rpartition("/")
-        if (matrix, night) not in known and (text := store.read(name)):
+    """Take in the nights that have ended, or gone on, since it was looked at last; forget those that were pruned."""
+    ended = dict(connection.execute("SELECT matrix || '/' || night, ended FROM night"))
+    there = {name.removeprefix(f"{FOLDER}/").removesuffix(".json"): name for name in store.names(FOLDER)}
+    for name, document in there.items():
+        if not ended.get(name) and (text := store.read(document)):
             add(connection, Record.read(text))
+    for name in ended.keys() - there.keys():
+        _forget(connection, *name.rpartition("/")[::2])
 
 
 def add(connection: sqlite3.Connection, record: Record) -> None:
     """Take a night in, in place of what was known of it."""
     own = (record.matrix, record.night)
     with connection:
-        for table in TABLES:
-            connection.execute(f"DELETE FROM {table} WHERE matrix = ? AND night = ?", own)
-        told = (*own, record.started, record.ended, record.host, record.outcome.value)
+        _forget(connection, *own)
+        outcome = record.outcome.value if record.ended else GOES_ON
+        told = (*own, record.started, record.ended, record.host, outcome)
         _insert(connection, "night", [told])
         for name, entry in record.jobs.items():
             for table, rows in _rows(own, name, entry):
                 _insert(connection, table, rows)
+
+
+def _forget(connection: sqlite3.Connection, matrix: str, night: str) -> None:
+    for table in TABLES:
+        connection.execute(f"DELETE FROM {table} WHERE matrix = ? AND night = ?", (matrix, night))
 
 
 def _rows(own: tuple[str, str], name: str, entry: Entry) -> Iterator[tuple[str, list[tuple[object, ...]]]]:

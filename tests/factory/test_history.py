@@ -1,11 +1,13 @@
 """What all nights came to, as it is kept and asked for; and when something has become slow."""
 
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from build.errors import MachineError
 from factory import history, record
 from factory.folderstore import FolderStore
 from factory.history import Timing
@@ -54,7 +56,7 @@ def test_has_each_night_with_what_failed_that_nobody_knew_of(tmp_path: Path) -> 
 def test_takes_in_what_came_since_and_what_went_on(tmp_path: Path) -> None:
     begun = Record("2026-01-01.01", "m", "2026-01-01T01:00:00", {"i/image": Entry("image", "i")})
     store = kept(tmp_path, begun)
-    assert [one.passed for one in lines(store)] == [0]
+    assert [(one.passed, one.outcome) for one in lines(store)] == [(0, "has not ended")]
     kept(tmp_path, night(1), night(2))
     assert [one.passed for one in lines(store)] == [2, 2]
 
@@ -102,3 +104,31 @@ def test_flags_what_takes_more_than_the_budget_by_the_median_before(seconds: tup
 def test_compares_with_the_last_nights_alone() -> None:
     (trend,) = trends([Timing(str(at), "i", "build", one) for at, one in enumerate([1.0] * 20 + [9.0] * 15)], 1.5)
     assert trend.usual == 9.0
+
+
+def test_forgets_a_night_whose_record_was_pruned(tmp_path: Path) -> None:
+    store = kept(tmp_path, night(1), night(2, failed=[FAILURE]))
+    assert len(lines(store)) == 2
+    store.drop_document(f"{record.FOLDER}/m/2026-01-02.01.json")
+    assert [one.night for one in lines(store)] == ["2026-01-01.01"]
+    with history.opened(store, lambda text: None) as past:
+        assert all(
+            past.execute(f"SELECT COUNT(*) FROM {one} WHERE night > '2026-01-02'").fetchone() == (0,)
+            for one in history.TABLES
+        )
+
+
+def test_does_not_take_a_file_that_somebody_holds_for_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = kept(tmp_path, night(1))
+    lines(store)
+    monkeypatch.setattr(history, "PATIENCE", 0.0)
+    kept(tmp_path, night(2))
+    holder = sqlite3.connect(tmp_path / history.FILE)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(MachineError, match="cannot be used: database is locked"):
+        lines(store)
+    holder.rollback()
+    holder.close()
+    assert len(lines(store)) == 2
