@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from shutil import rmtree
-from time import sleep
+from time import monotonic, sleep
 from uuid import uuid4
 
 from build.errors import MachineError
@@ -23,8 +24,26 @@ PINS = "pins"
 """Documents below it name digests that somebody needs: {"reason": …, "digests": […]}."""
 
 
+@dataclass
+class Hold:
+    """The right to prune a store, which nights keep clear of as long as it gives signs of life."""
+
+    lease: Lease
+    silent: float
+    beaten: float = field(default_factory=monotonic)
+
+    def beat(self) -> None:
+        """Say that it is alive, now and then. Raises MachineError where it was silent for so long that it is lost."""
+        since = monotonic() - self.beaten
+        if since < self.silent / 6:
+            return
+        if since > self.silent or not self.lease.renew():
+            raise MachineError("the hold on the store was lost: this machine stood still", "prune again")
+        self.beaten = monotonic()
+
+
 @contextmanager
-def alone(store: FolderStore, owner: str) -> Iterator[Lease]:
+def alone(store: FolderStore, owner: str) -> Iterator[Hold]:
     """Hold the store against nights: those that run end it here, those that begin meanwhile wait.
 
     Raises MachineError where one runs.
@@ -37,7 +56,7 @@ def alone(store: FolderStore, owner: str) -> Iterator[Lease]:
             raise MachineError(
                 f"a night goes on in this store ({', '.join(running)})", "prune once it has ended, or has been killed"
             )
-        yield lease
+        yield Hold(lease, store.silent)
     finally:
         lease.release()
 
@@ -59,24 +78,29 @@ def present(store: FolderStore, owner: str, note: Callable[[str], None]) -> Iter
         lease.release()
 
 
-def planned(store: FolderStore, rules: Mapping[str, Retention]) -> Pruning:
-    """What goes; nothing is changed."""
+def planned(store: FolderStore, rules: Mapping[str, Retention], beat: Callable[[], None] = lambda: None) -> Pruning:
+    """What goes; nothing is changed. `beat` is called now and then: to read all results takes a while."""
     nights = [Record.read(text) for name in store.names(record.FOLDER) if (text := store.read(name))]
-    return pruning(nights, rules, dict(store.results()), store.old_artefacts(), _pinned(store))
+    results = {}
+    for key, result in store.results():
+        results[key] = result
+        beat()
+    return pruning(nights, rules, results, store.old_artefacts(), _pinned(store))
 
 
-def apply(store: FolderStore, todo: Pruning, lease: Lease) -> None:
+def apply(store: FolderStore, todo: Pruning, beat: Callable[[], None]) -> None:
     """Take it out: results first, so that none ever speaks of what is gone; a run that is cut off is simply done again.
 
-    Raises MachineError where the lease was lost.
+    Raises what `beat` does, which is called before each.
     """
     for key in todo.results:
+        beat()
         store.drop_result(key)
     for digest in todo.artefacts:
-        if not lease.renew():
-            raise MachineError("the hold on the store was lost: this machine stood still", "prune again")
+        beat()
         store.drop_artefact(digest)
     for matrix, night in todo.nights:
+        beat()
         store.drop_document(f"{record.FOLDER}/{matrix}/{night}.json")
         rmtree(store.root / "logs" / matrix / night, ignore_errors=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from build.errors import CallerError
-from factory import record
+from factory import api, record
 from factory.difference import KINDS, Change, differences
 from factory.folderstore import FolderStore
 from factory.record import Entry, Record
@@ -149,3 +149,11 @@ def test_a_night_is_known_by_its_name(store: FolderStore, tmp_path: Path) -> Non
     record.keep(store, Record(**{**vars(first), "matrix": "other"}))
     with pytest.raises(CallerError, match="of several matrices"):
         record.named(store, "2026-01-01.01")
+
+
+def test_refuses_an_image_that_neither_night_has(store: FolderStore, tmp_path: Path) -> None:
+    record.keep(store, night(store, tmp_path / "a"))
+    with pytest.raises(CallerError, match="no image j is in these nights") as refused:
+        api.changes(store.root, "2026-01-01.01", "2026-01-01.01", "j")
+    assert refused.value.hint == "they have i"
+    assert api.changes(store.root, "2026-01-01.01", "2026-01-01.01", "i") == ()

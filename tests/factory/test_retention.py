@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 from threading import Thread
+from time import sleep
 
 import pytest
 
-from build.errors import MachineError
-from factory import folderstore, pruning, record
+from build.errors import CallerError, MachineError
+from factory import api, folderstore, pruning, record
 from factory.folderstore import FolderStore
 from factory.job import Outcome, Result
 from factory.matrix import Retention
@@ -78,8 +79,8 @@ def left(store: FolderStore) -> tuple[set[str], set[str], int, int]:
 
 
 def test_takes_out_what_goes_and_nothing_else(store: FolderStore) -> None:
-    with pruning.alone(store, "me") as lease:
-        pruning.apply(store, pruning.planned(store, RULE), lease)
+    with pruning.alone(store, "me") as hold:
+        pruning.apply(store, pruning.planned(store, RULE, hold.beat), hold.beat)
     assert left(store) == ({"07", "20", "21"}, {"key7", "key20", "key21"}, 3, 3)
     assert not store.held(pruning.PRUNE)
     assert pruning.planned(store, RULE).artefacts == ()
@@ -104,8 +105,8 @@ def test_goes_on_after_it_was_cut_off(store: FolderStore) -> None:
     gone = store.artefact(todo.artefacts[0])
     assert gone
     gone.rename(store.root / "fresh" / "half")
-    with pruning.alone(store, "me") as lease:
-        pruning.apply(store, pruning.planned(store, RULE), lease)
+    with pruning.alone(store, "me") as hold:
+        pruning.apply(store, pruning.planned(store, RULE, hold.beat), hold.beat)
     assert left(store)[0] == {"07", "20", "21"}
     store.sweep()
     assert not list((store.root / "fresh").iterdir())
@@ -137,3 +138,31 @@ def test_a_night_waits_while_somebody_prunes(store: FolderStore, monkeypatch: py
         assert told == ["waiting: the store is being pruned by me"]
     thread.join(10)
     assert told[1:] == ["began"]
+
+
+def test_ends_where_it_was_silent_for_so_long_that_a_night_may_have_begun(store: FolderStore) -> None:
+    store.silent = 0.3
+    with pruning.alone(store, "me") as hold:
+        for _ in range(8):
+            sleep(0.06)
+            hold.beat()
+        assert store.held(pruning.PRUNE) == ("me",)
+        sleep(0.4)
+        assert not store.held(pruning.PRUNE)
+        with pytest.raises(MachineError, match="the hold on the store was lost"):
+            pruning.apply(store, pruning.planned(store, RULE), hold.beat)
+    assert left(store)[0] == {"06", "07", "20", "21"}
+
+
+def test_prunes_by_the_rules_of_a_matrix(store: FolderStore, tmp_path: Path) -> None:
+    matrix = tmp_path / "m.toml"
+    matrix.write_text(
+        'name = "m"\nstore = "store"\n[[images]]\ndistros = ["debian"]\n[retention]\nnights = 2\nweeks = 2\n'
+    )
+    assert api.prune([matrix], apply=False).nights == (("m", "2026-01-06.01"),)
+    assert left(store)[0] == {"06", "07", "20", "21"}
+    assert api.prune([matrix], apply=True).nights == (("m", "2026-01-06.01"),)
+    assert left(store)[0] == {"07", "20", "21"}
+    (tmp_path / "n.toml").write_text('name = "n"\n[[images]]\ndistros = ["debian"]\n')
+    with pytest.raises(CallerError, match="these matrices have 2 stores"):
+        api.prune([matrix, tmp_path / "n.toml"], apply=False)
