@@ -77,6 +77,12 @@ JUDGED: Options = {
 }
 """As what an image is judged, for `inspect` and `fix`."""
 
+STORE: Options = {
+    "matrix": Option("the matrix whose store is meant"),
+    "store": Option("the store's folder (default: output/factory)"),
+}
+"""Whose nights are meant, for `history` and `diff`."""
+
 
 def one_of(option: str, value: str, choices: tuple[str, ...]) -> str:
     """The value, if it is one of the choices. Raises CallerError."""

@@ -26,6 +26,7 @@ from options import (
     IMAGE,
     JSON,
     JUDGED,
+    STORE,
     TARGET,
     VERSION,
     build_request,
@@ -476,18 +477,13 @@ def nightly(c: Context, matrix: str, plan: bool = False, jobs: int = 0, json: bo
     return render.status(night)
 
 
-@command(
-    matrix="the matrix whose store is meant",
-    store="the store's folder (default: output/factory)",
-    image="only what became of this image",
-    json=JSON,
-)
-def history(c: Context, matrix: str = "", store: str = "", image: str = "", json: bool = False) -> None:
+@command(STORE, image="only what became of this image", json=JSON)
+def history(c: Context, image: str = "", json: bool = False, **options: str) -> None:
     """List the nights of a store: what passed, what failed, and how much of it was done anew."""
     from build.progress import Progress
     from factory import api, matrixfile, render
 
-    nights = api.past(matrixfile.store_of(matrix, store), image, Progress().note)
+    nights = api.past(matrixfile.store_of(**options), image, Progress().note)
     if json:
         say_json({"nights": [asdict(one) for one in nights]})
     else:
@@ -495,20 +491,17 @@ def history(c: Context, matrix: str = "", store: str = "", image: str = "", json
 
 
 @command(
+    STORE,
     before="a night, as `./kiln history` names it",
     after="a later one",
-    matrix="the matrix whose store is meant",
-    store="the store's folder (default: output/factory)",
     image="only what changed of this image",
     json=JSON,
 )
-def diff(
-    c: Context, before: str, after: str, matrix: str = "", store: str = "", image: str = "", json: bool = False
-) -> None:
+def diff(c: Context, before: str, after: str, image: str = "", json: bool = False, **options: str) -> None:
     """Show what is different between two nights: verdicts first, then names, the host's protocol, packages, sizes."""
     from factory import api, matrixfile, render
 
-    changes = api.changes(matrixfile.store_of(matrix, store), before, after, image)
+    changes = api.changes(matrixfile.store_of(**options), before, after, image)
     if json:
         say_json({"changes": [asdict(one) for one in changes]})
     else:
